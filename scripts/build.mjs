@@ -1,0 +1,133 @@
+// Bundles src/main/* into dist/: one CommonJS file for each entry, because bundled CJS halves the
+// CLI's start-up. Run by bootstrap.mjs under Node 24; `isFresh` also runs under Node 20.
+//
+//   node scripts/build.mjs [--force]
+//
+// An `import()` of one entry from another becomes a lazy `require` of its sibling in dist/, so the
+// CLI loads the gateway only when it is asked to run one. What is imported lazily inside one bundle
+// stays in that file and is evaluated on first use. Top-level await can't be bundled this way.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const dist = join(root, 'dist');
+const stampFile = join(dist, '.stamp');
+
+/** What is shipped: the file's name in dist/ (`.cjs`) and its source. */
+const entries = {
+  cli: 'src/main/cli.ts',
+  gateway: 'src/main/gateway.ts',
+};
+
+/** Everything a build depends on, as one hash. Tests and notes don't count. */
+function fingerprint() {
+  const hash = createHash('sha256');
+  const take = (path) =>
+    hash
+      .update(`${relative(root, path)}\0`)
+      .update(readFileSync(path))
+      .update('\0');
+  const walk = (folder) => {
+    const found = readdirSync(folder, { withFileTypes: true });
+    for (const entry of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) walk(path);
+      else if (!/\.test\.tsx?$|\.md$/.test(entry.name)) take(path);
+    }
+  };
+  for (const path of ['package.json', 'package-lock.json', 'scripts/build.mjs']) take(join(root, path));
+  walk(join(root, 'src'));
+  return hash.digest('hex');
+}
+
+/** Whether dist/ holds what the sources say. */
+export function isFresh() {
+  const complete = Object.keys(entries).every((name) => existsSync(join(dist, `${name}.cjs`)));
+  return complete && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === fingerprint();
+}
+
+/** The licences of the bundled packages: their texts must travel with their code. */
+function licenses(inputs) {
+  const folders = new Set();
+  for (const input of inputs) {
+    const match = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input);
+    if (match) folders.add(match[0]);
+  }
+  const texts = [...folders].sort().map((folder) => {
+    const at = resolve(root, folder);
+    const { name, version, license } = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8'));
+    const file = readdirSync(at).find((entry) => /^licen[cs]e/i.test(entry));
+    return `${name} ${version} (${license})\n\n${file ? readFileSync(join(at, file), 'utf8').trim() : ''}\n`;
+  });
+  return texts.join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/** Written whole or not at all: another process may be starting from this file. */
+function put(name, content) {
+  const path = join(dist, name);
+  writeFileSync(`${path}.${process.pid}`, content);
+  renameSync(`${path}.${process.pid}`, path);
+}
+
+async function bundle(name, source, esbuild) {
+  const siblings = new Map(Object.entries(entries).map(([other, path]) => [join(root, path), `./${other}.cjs`]));
+  const lazySibling = {
+    name: 'lazy-sibling',
+    setup(build) {
+      build.onResolve({ filter: /^\./ }, ({ path, resolveDir, kind }) => {
+        const sibling = siblings.get(resolve(resolveDir, path));
+        return kind === 'dynamic-import' && sibling ? { path: sibling, external: true } : undefined;
+      });
+    },
+  };
+  return esbuild.build({
+    absWorkingDir: root,
+    entryPoints: [source],
+    outfile: join(dist, `${name}.cjs`),
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    // So that `import()` is a `require` in a promise: the ESM loader alone would cost 40 ms.
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
+    mainFields: ['module', 'main'],
+    minifySyntax: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    plugins: [lazySibling],
+  });
+}
+
+async function build() {
+  const began = performance.now();
+  const stamp = fingerprint();
+  const esbuild = await import('esbuild');
+  const names = Object.keys(entries);
+  const results = await Promise.all(names.map((name) => bundle(name, entries[name], esbuild)));
+  mkdirSync(dist, { recursive: true });
+  const inputs = new Set(results.flatMap(({ metafile }) => Object.keys(metafile.inputs)));
+  results.forEach(({ outputFiles }, index) => {
+    put(`${names[index]}.cjs`, outputFiles[0].contents);
+  });
+  put('licenses.txt', licenses(inputs));
+  put('.stamp', stamp);
+  const sizes = results.map(({ outputFiles }, index) => {
+    return `${names[index]}.cjs ${Math.round(outputFiles[0].contents.length / 1000)} kB`;
+  });
+  console.log(`built ${sizes.join(', ')} in ${Math.round(performance.now() - began)} ms`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    if (process.argv.includes('--force') || !isFresh()) await build();
+  } catch (error) {
+    // esbuild has printed its own messages.
+    if (!error?.errors) console.error(error);
+    process.exit(1);
+  }
+}

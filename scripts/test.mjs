@@ -1,0 +1,94 @@
+// Types, lint and tests, with one count over everything. Run by bootstrap.mjs under Node 24.
+//
+//   node scripts/test.mjs check   types, lint, unit tests, test/{rule,model,matrix}
+//   node scripts/test.mjs test    the same, a build, and every other folder of test/
+//
+// Ends with the plain line `N passed, N failed`; a type check, a lint run and a build count as one.
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startVitest } from 'vitest/node';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+process.chdir(root);
+
+const quick = ['unit', 'rule', 'model', 'matrix'];
+/** Needs partners that no npm package holds; run by name. */
+const never = ['interop'];
+
+const count = { passed: 0, failed: 0 };
+
+/** Runs one tool; its output is shown only when it finds something. */
+async function tool(name, args) {
+  const began = performance.now();
+  const output = [];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.on('data', (chunk) => output.push(chunk));
+  child.stderr.on('data', (chunk) => output.push(chunk));
+  const code = await new Promise((done) => {
+    child.on('error', () => done(1));
+    child.on('close', done);
+  });
+  const tookMs = Math.round(performance.now() - began);
+  if (code === 0) {
+    count.passed += 1;
+    console.log(`${name}: ok (${tookMs} ms)`);
+  } else {
+    count.failed += 1;
+    console.log(`${Buffer.concat(output).toString().trimEnd()}\n${name}: FAILED (${tookMs} ms)`);
+  }
+}
+
+/** Counts what vitest ran: a file that could not be loaded is a failure of its own. */
+const counter = {
+  onTestRunEnd(modules, unhandledErrors) {
+    const skipped = [];
+    for (const module of modules) {
+      const file = relative(root, module.moduleId);
+      if (module.errors().length > 0) count.failed += 1;
+      for (const suite of module.children.allSuites()) {
+        if (suite.errors().length > 0) count.failed += 1;
+      }
+      for (const test of module.children.allTests()) {
+        const { state, note } = test.result();
+        if (state === 'passed') count.passed += 1;
+        else if (state === 'skipped') {
+          skipped.push(`skipped: ${file}: ${test.fullName}: ${note ?? 'no reason given'}`);
+        } else count.failed += 1;
+      }
+    }
+    count.failed += unhandledErrors.length;
+    for (const line of skipped) console.log(line);
+  },
+};
+
+async function vitest(projects) {
+  const before = count.passed + count.failed;
+  const run = await startVitest('test', [], {
+    watch: false,
+    run: true,
+    project: projects,
+    update: 'none',
+    reporters: ['default', counter],
+  });
+  await run.close();
+  if (count.passed + count.failed === before) {
+    console.log('vitest: FAILED: no test was found');
+    count.failed += 1;
+  }
+}
+
+const wanted = process.argv[2] === 'check' ? 'check' : 'test';
+const folders = readdirSync('test', { withFileTypes: true }).filter((entry) => entry.isDirectory());
+const all = ['unit', ...folders.map((entry) => entry.name).filter((name) => !never.includes(name))];
+
+await Promise.all([
+  tool('types', ['node_modules/typescript/bin/tsc', '-b']),
+  tool('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings']),
+]);
+if (wanted === 'test') await tool('build', ['scripts/build.mjs']);
+await vitest(wanted === 'check' ? all.filter((name) => quick.includes(name)) : all);
+
+console.log(`${count.passed} passed, ${count.failed} failed`);
+process.exit(count.failed === 0 ? 0 : 1);
