@@ -1,0 +1,57 @@
+import type { LoadedConfig } from './load.ts';
+import { SECRET_PATHS } from './schema.ts';
+
+/** OpenClaw's clients know this text and send it back unchanged for "leave it as it is". */
+export const REDACTED = '__OPENCLAW_REDACTED__';
+
+/** `config.get`'s answer (PROTOCOL.md §5.2). */
+export interface ConfigView {
+  readonly path: string;
+  readonly exists: boolean;
+  /** Made from `parsed`: the file's own comments may hold what was taken out. */
+  readonly raw: string | null;
+  readonly parsed: unknown;
+  readonly valid: true;
+  readonly config: unknown;
+  /** For compare-and-set only: no digest of the text, or a weak secret could be guessed from it. */
+  readonly hash: string;
+  readonly issues: readonly never[];
+  readonly warnings: readonly { readonly path: string; readonly message: string }[];
+  readonly legacyIssues: readonly never[];
+}
+
+/** A copy of a configuration as written, every secret field replaced. Where a secret is stays visible, how to get it not. */
+export function redactConfig(parsed: unknown): unknown {
+  return SECRET_PATHS.reduce((value, path) => replaced(value, path), parsed);
+}
+
+function replaced(value: unknown, path: readonly string[]): unknown {
+  const [head, ...rest] = path;
+  if (head === undefined) return redactedField(value);
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, head)) return value;
+  const record = value as Readonly<Record<string, unknown>>;
+  return { ...record, [head]: replaced(record[head], rest) };
+}
+
+function redactedField(value: unknown): unknown {
+  const isPlace = typeof value === 'object' && value !== null && 'source' in value;
+  if (!isPlace || value.source === 'exec') return REDACTED;
+  return value;
+}
+
+/** @param hash of the file's text, made with a key that stays in the gateway */
+export function viewConfig(loaded: LoadedConfig, hash: (text: string) => string): ConfigView {
+  const parsed = redactConfig(loaded.parsed);
+  return {
+    path: loaded.path,
+    exists: loaded.text !== null,
+    raw: loaded.text === null ? null : `${JSON.stringify(parsed, null, 2)}\n`,
+    parsed,
+    valid: true,
+    config: parsed,
+    hash: hash(loaded.text ?? ''),
+    issues: [],
+    warnings: loaded.warnings.map((message) => ({ path: '', message })),
+    legacyIssues: [],
+  };
+}

@@ -1,0 +1,117 @@
+import {
+  answer,
+  approve,
+  type Entry,
+  names,
+  PAIRING_WHY,
+  pairing,
+  pairingReason,
+  refusal,
+  run,
+  secretHint,
+} from './entry.ts';
+
+/** Access refused by a rule: the names are those of `REFUSALS` in core/authz, each of them. */
+export const ACCESS = {
+  origin: refusal({
+    code: 'INVALID_REQUEST',
+    detail: 'CONTROL_UI_ORIGIN_NOT_ALLOWED',
+    retry: 'never',
+    message:
+      'origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)',
+    remedy: (c) => run(c, 'config set gateway.controlUi.allowedOrigins \'["ORIGIN"]\''),
+  }),
+  secret_mismatch: refusal({
+    code: 'INVALID_REQUEST',
+    detail: 'AUTH_TOKEN_MISMATCH',
+    retry: 'never',
+    message: (c) => `unauthorized: gateway ${c.authMode ?? 'token'} mismatch (${secretHint(c)})`,
+    remedy: (c) => `${run(c, 'gateway secret show')} on the gateway's host prints the secret`,
+  }),
+  identity_required: refusal({
+    code: 'NOT_PAIRED',
+    detail: 'DEVICE_IDENTITY_REQUIRED',
+    retry: 'never',
+    message: 'device identity required',
+    remedy: () => 'connect with a device key; without one the secret opens a session on a direct loopback socket only',
+  }),
+  pairing_required: refusal({
+    code: 'NOT_PAIRED',
+    detail: 'PAIRING_REQUIRED',
+    retry: 'onApproval',
+    message: (c) => pairing(c, PAIRING_WHY[pairingReason(c)]),
+    remedy: approve,
+  }),
+  rejected: refusal({
+    code: 'NOT_PAIRED',
+    detail: 'PAIRING_REQUIRED',
+    retry: 'after',
+    message: (c) => pairing(c, 'this device was rejected'),
+    remedy: approve,
+  }),
+  ask_closed: refusal({
+    code: 'NOT_PAIRED',
+    detail: 'PAIRING_REQUIRED',
+    retry: 'never',
+    message: (c) => pairing(c, 'this gateway takes no pairing requests (gateway.pairing.ask)'),
+    remedy: (c) => `${run(c, 'devices code')} on the gateway's host makes a setup code`,
+  }),
+  ask_needs_secret: refusal({
+    code: 'NOT_PAIRED',
+    detail: 'PAIRING_REQUIRED',
+    retry: 'never',
+    message: (c) => pairing(c, 'asking needs the shared secret here (gateway.pairing.ask)'),
+    remedy: (c) => `bring the secret (${run(c, 'gateway secret show')}), or a setup code (${run(c, 'devices code')})`,
+  }),
+  ask_full: refusal({
+    code: 'NOT_PAIRED',
+    detail: 'PAIRING_REQUIRED',
+    retry: 'after',
+    message: (c) => pairing(c, 'too many requests are open'),
+    remedy: (c) => `${run(c, 'devices list')} shows them`,
+  }),
+  not_found: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'NOT_FOUND',
+    retry: 'never',
+    message: (c) => `unknown ${c.subject ?? 'requestId'}`,
+    remedy: (c) => run(c, 'devices list'),
+  }),
+  conflict: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'CONFLICT',
+    retry: 'never',
+    message: (c) => `conflict: the request was ${c.outcome ?? 'changed'} meanwhile`,
+    remedy: (c) => run(c, 'devices list'),
+  }),
+  missing_scope: answer({
+    code: 'FORBIDDEN',
+    detail: 'MISSING_SCOPE',
+    retry: 'onApproval',
+    message: (c) => `missing scope: ${c.scopes?.[0] ?? ''}`,
+    remedy: (c) => (c.requestId === undefined ? `ask for it, then ${run(c, 'devices list')}` : approve(c)),
+  }),
+  beyond_decider: answer({
+    code: 'FORBIDDEN',
+    detail: 'MISSING_SCOPE',
+    retry: 'never',
+    // A7: nobody gives, or takes, what they don't hold. Old clients know it as a missing scope.
+    message: (c) => `missing scope: ${names(c.scopes)}`,
+    remedy: (c) =>
+      `decide with a device that holds ${names(c.scopes) || 'more'}, or on the gateway's host: ${approve(c)}`,
+  }),
+  beyond_request: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'BEYOND_REQUEST',
+    retry: 'never',
+    message: (c) => `beyond what was asked: ${names(c.scopes)}`,
+    remedy: (c) => `${run(c, 'devices ensure')} gives what nobody asked for`,
+  }),
+  beyond_grant: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'BEYOND_GRANT',
+    retry: 'never',
+    message: (c) => `beyond what the device holds: ${names(c.scopes)}`,
+    remedy: (c) => `${run(c, 'devices ensure')} widens a grant`,
+  }),
+} as const satisfies Record<string, Entry>;

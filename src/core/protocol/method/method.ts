@@ -1,0 +1,42 @@
+import type { Static, TSchema } from 'typebox';
+import type { OperatorScope, Role } from '../../authz/scope.ts';
+import type { ErrorCode } from '../error.ts';
+
+/**
+ * One row of the permission matrix. A method whose scope depends on its params is two rows with one wire name: the
+ * plain one, and the one with `self`, which speaks for calls in which a device names itself.
+ */
+export interface Method {
+  /** On the wire. */
+  readonly name: string;
+  /** `self`: params name the caller's own device, and role where there is one (A7). */
+  readonly self?: true;
+  /** What the caller must hold; `none`: any session of the role. */
+  readonly scope: OperatorScope | 'none';
+  readonly role: Role | 'any';
+  /** Absent params and `null` are read as `{}`. Unknown keys are ignored. */
+  readonly input: TSchema;
+  /** The first name is what OpenClaw's clients read; what Latchkey adds stands beside it. */
+  readonly output: TSchema;
+  /** Beside those that every call can have: wrong_role, missing_scope, params_invalid, unavailable, busy, internal. */
+  readonly errors: readonly ErrorCode[];
+  /** One sentence, for `--help`, the docs and the matrix. */
+  readonly summary: string;
+}
+
+/** Everything in `T`, not to be written to: results are made of the store's own arrays. */
+export type Frozen<T> = T extends readonly (infer E)[]
+  ? readonly Frozen<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Frozen<T[K]> }
+    : T;
+
+export type InputOf<M extends Method> = Frozen<Static<M['input']>>;
+export type OutputOf<M extends Method> = Frozen<Static<M['output']>>;
+
+/** The row's own name: the wire name, with ` (self)` where two rows share it. */
+export type RowName<M extends Method> = M extends { readonly self: true } ? `${M['name']} (self)` : M['name'];
+
+export function rowName<M extends Method>(method: M): RowName<M> {
+  return (method.self === true ? `${method.name} (self)` : method.name) as RowName<M>;
+}

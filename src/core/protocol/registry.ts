@@ -1,0 +1,117 @@
+import type { OperatorScope } from '../authz/scope.ts';
+import { configGet, health, secretRotate, status, systemPresence } from './method/gateway.ts';
+import {
+  grantNarrow,
+  grantNarrowSelf,
+  requestUpgrade,
+  tokenRevoke,
+  tokenRevokeSelf,
+  tokenRotate,
+  tokenRotateSelf,
+  waitUpgrade,
+} from './method/grant.ts';
+import { type InputOf, type Method, type OutputOf, type RowName, rowName } from './method/method.ts';
+import {
+  codeCreate,
+  pairApprove,
+  pairEnsure,
+  pairList,
+  pairReject,
+  pairRemove,
+  pairRemoveSelf,
+  pairRename,
+} from './method/pair.ts';
+
+/** Every row there is. A method that isn't built stands nowhere: it is unknown, whatever the caller holds. */
+export const METHODS = [
+  health,
+  status,
+  systemPresence,
+  configGet,
+  secretRotate,
+  pairList,
+  pairApprove,
+  pairReject,
+  pairRemove,
+  pairRemoveSelf,
+  pairRename,
+  pairEnsure,
+  codeCreate,
+  grantNarrow,
+  grantNarrowSelf,
+  tokenRotate,
+  tokenRotateSelf,
+  tokenRevoke,
+  tokenRevokeSelf,
+  requestUpgrade,
+  waitUpgrade,
+] as const satisfies readonly Method[];
+
+type Row = (typeof METHODS)[number];
+/** `device.token.revoke`, `device.token.revoke (self)`, … */
+export type MethodRow = RowName<Row>;
+export type MethodName = Row['name'];
+type RowOf<N extends MethodRow> = Row extends infer M
+  ? M extends Method
+    ? RowName<M> extends N
+      ? M
+      : never
+    : never
+  : never;
+
+export type MethodInput<N extends MethodRow> = InputOf<RowOf<N>>;
+export type MethodOutput<N extends MethodRow> = OutputOf<RowOf<N>>;
+
+/** A handler for each row and none beside: what is missing or too many doesn't compile. */
+export type Handlers<Context> = {
+  readonly [N in MethodRow]: (context: Context, input: MethodInput<N>) => MethodOutput<N> | Promise<MethodOutput<N>>;
+};
+
+/** The rows of one wire name. */
+export interface Rows {
+  readonly plain: Method;
+  readonly self: Method | null;
+}
+
+const BY_NAME: ReadonlyMap<string, Rows> = new Map(
+  METHODS.filter((m: Method) => m.self !== true).map((plain) => [
+    plain.name,
+    { plain, self: METHODS.find((m: Method) => m.self === true && m.name === plain.name) ?? null },
+  ]),
+);
+
+/** The rows behind a wire name; `undefined`: unknown method. */
+export function lookup(name: string): Rows | undefined {
+  return BY_NAME.get(name);
+}
+
+/** `features.methods`: each wire name once. */
+export const METHOD_NAMES: readonly string[] = [...BY_NAME.keys()];
+
+export function isMethodRow(name: string): name is MethodRow {
+  return METHODS.some((m) => rowName(m) === name);
+}
+
+/**
+ * The row that speaks for a call: the one with `self` when the caller names its own device, and its own role where
+ * the params name one; else the plain one. `caller`: `null` for callers without a device.
+ */
+export function rowFor(
+  rows: Rows,
+  params: { readonly deviceId?: unknown; readonly role?: unknown },
+  caller: { readonly deviceId: string; readonly role: string } | null,
+): Method {
+  const names = rows.self !== null && caller !== null && params.deviceId === caller.deviceId;
+  return names && rows.self !== null && (params.role === undefined || params.role === caller.role)
+    ? rows.self
+    : rows.plain;
+}
+
+/** A client asks for what it will call, and no more: the scopes that the plain rows of these methods need. */
+export function scopesFor(methods: readonly MethodName[]): readonly OperatorScope[] {
+  const needed = methods.flatMap((name) => {
+    const scope = lookup(name)?.plain.scope ?? 'none';
+    return scope === 'none' ? [] : [scope];
+  });
+  return [...new Set(needed)].sort();
+}

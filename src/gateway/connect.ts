@@ -1,0 +1,304 @@
+import type { Authority, ConnectInput, Decided } from '../authority/authority.ts';
+import type { Ignored, Refusal, Reply } from '../core/authz/command.ts';
+import type { CodeId, DeviceId, Principal } from '../core/authz/principal.ts';
+import { isKnown, ROLES, type Role, type Scope, scopeSet } from '../core/authz/scope.ts';
+import type { Comparison, DeviceState, Label } from '../core/authz/state.ts';
+import type { ConnectParams } from '../core/protocol/connect.ts';
+import { signedText, signedToken } from '../core/protocol/signed.ts';
+import type { TransportFacts } from './listen/pipe.ts';
+import { type Position, type PositionRules, positionOf } from './proof.ts';
+
+/** Cryptography as this file needs it; wired by the composition root from system/crypto.ts. */
+export interface Keys {
+  /** Ed25519 over UTF-8 text; false for anything that isn't canonical. `key`, `signature`: unpadded base64url. */
+  verify(key: string, text: string, signature: string): boolean;
+  /** Lower-case hex SHA-256 of the raw key, `null` where `key` isn't 32 canonical base64url bytes. */
+  deviceId(key: string): DeviceId | null;
+  /** A14: lower-case hex SHA-256 of a setup code. */
+  codeId(code: string): CodeId;
+  /** Constant time in the contents, whatever the lengths. */
+  same(a: string, b: string): boolean;
+  /** A10 */
+  deviceToken(device: DeviceId, role: Role, epoch: number): string;
+  /** A19: eight digits. */
+  comparison(deviceKey: string, r: string, s: string): string;
+  /** A18: base64url of the gateway's raw key. */
+  readonly gatewayKey: string;
+}
+
+export interface DoorRules extends PositionRules {
+  /** A13: the secret now; throws where the configured source can't be read (fails closed). */
+  secret(): string;
+  readonly authMode: 'token' | 'password';
+  readonly askMode: 'open' | 'secret' | 'closed';
+}
+
+/** This socket's challenge. The nonce is used up by the first connect that names it (A3). */
+export interface Challenge {
+  readonly nonce: string;
+  /** base64url; `nonce` is base64url SHA-256 of it (A19). */
+  readonly s: string;
+}
+
+/** Why a connect was not let in, before any rule was asked. */
+export type ProofFailure =
+  | 'role'
+  | 'device_id'
+  | 'public_key'
+  | 'nonce_required'
+  | 'nonce_mismatch'
+  | 'signature'
+  | 'gateway_key'
+  | 'secret_unavailable';
+
+/** Which credential beside the key counted as absent; named to the client (A4). */
+export type Stale = Ignored | 'token' | 'deviceToken';
+
+export type Verdict =
+  | {
+      readonly kind: 'session';
+      readonly principal: Principal;
+      readonly state: DeviceState | null;
+      readonly reply: Extract<Reply, { kind: 'connected' }> | null;
+      readonly stored: boolean;
+      readonly deviceToken: string | null;
+      readonly ignored: readonly Stale[];
+      readonly method: 'owner' | 'device' | 'token' | 'password';
+    }
+  | {
+      readonly kind: 'waiting';
+      readonly request: Extract<Reply, { kind: 'waiting' }>['request'];
+      readonly state: DeviceState;
+    }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly state: DeviceState | null }
+  | { readonly kind: 'unproven'; readonly failure: ProofFailure };
+
+/** What one connect is judged by, gathered from a frame and a socket. Decides nothing (DESIGN §3). */
+export interface ConnectFacts {
+  readonly params: ConnectParams;
+  readonly transport: TransportFacts;
+  readonly challenge: Challenge | null;
+  readonly position: Position;
+  readonly label: Label;
+  readonly role: Role;
+  /** Known scopes asked; `null`: none named, so the grant. */
+  readonly asked: readonly Scope[] | null;
+  /** Names that no scope has: reported, not kept. */
+  readonly unknown: readonly string[];
+}
+
+const TOKEN_SHAPE = /^[A-Za-z0-9_-]{43}$/;
+
+export function gather(
+  params: ConnectParams,
+  transport: TransportFacts,
+  challenge: Challenge | null,
+  rules: DoorRules,
+): ConnectFacts | ProofFailure {
+  const role = params.role ?? 'operator';
+  if (!(ROLES as readonly string[]).includes(role)) return 'role';
+  const position = positionOf(transport, rules);
+  // A node's authority is its commands; an operator's its scopes.
+  const names = role === 'node' ? params.commands : params.scopes;
+  const known = names?.filter((n) => isKnown(role as Role, n));
+  return {
+    params,
+    transport,
+    challenge,
+    position,
+    label: labelOf(params, position),
+    role: role as Role,
+    asked: known === undefined ? (role === 'node' ? [] : null) : scopeSet(known),
+    unknown: names?.filter((n) => !isKnown(role as Role, n)) ?? [],
+  };
+}
+
+/** A15: names are shown as claimed, at most 64 characters, without control or direction characters. */
+export function claimed(text: string | undefined): string | null {
+  const clean = [...(text ?? '').replace(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ').trim()].slice(0, 64).join('');
+  return clean === '' ? null : clean;
+}
+
+function labelOf(params: ConnectParams, position: Position): Label {
+  const { client } = params;
+  return {
+    name: claimed(client.displayName),
+    platform: claimed(client.platform),
+    family: claimed(client.deviceFamily),
+    clientId: claimed(client.id) ?? 'unknown',
+    clientMode: claimed(client.mode) ?? 'unknown',
+    version: claimed(client.version) ?? 'unknown',
+    remote: position.remote,
+  };
+}
+
+/** A3: present and wrong is refused, never taken for weaker proof. */
+function proveDevice(f: ConnectFacts, keys: Keys): ProofFailure | DeviceId {
+  const { device, client, auth, scopes } = f.params;
+  if (device === undefined) return 'signature';
+  const id = keys.deviceId(device.publicKey);
+  if (id === null) return 'public_key';
+  if (id !== device.id) return 'device_id';
+  if (device.nonce === undefined || device.nonce.trim() === '') return 'nonce_required';
+  if (f.challenge === null || !keys.same(device.nonce, f.challenge.nonce)) return 'nonce_mismatch';
+  const signed = {
+    deviceId: device.id,
+    clientId: client.id,
+    clientMode: client.mode,
+    role: f.params.role ?? 'operator',
+    scopes: scopes ?? [],
+    signedAt: device.signedAt,
+    token: signedToken(auth),
+    nonce: device.nonce,
+  };
+  const { latchkey } = device;
+  if (latchkey !== undefined) {
+    // A18: a signature made for another gateway, or for another name of it, opens nothing here.
+    if (latchkey.gatewayKey !== keys.gatewayKey || latchkey.host !== (f.transport.host ?? '')) return 'gateway_key';
+    return keys.verify(device.publicKey, signedText({ version: 'lk1', ...signed, latchkey }), device.signature)
+      ? id
+      : 'signature';
+  }
+  const v3 = signedText({ version: 'v3', ...signed, platform: client.platform, deviceFamily: client.deviceFamily });
+  if (keys.verify(device.publicKey, v3, device.signature)) return id;
+  return keys.verify(device.publicKey, signedText({ version: 'v2', ...signed }), device.signature) ? id : 'signature';
+}
+
+interface Credentials {
+  readonly secret: 'right' | 'wrong' | 'none';
+  readonly code: CodeId | null;
+  /** What may be a device token: compared with the one that the device has now. */
+  readonly tokens: readonly { readonly name: 'token' | 'deviceToken'; readonly value: string }[];
+}
+
+function readCredentials(f: ConnectFacts, rules: DoorRules, keys: Keys): Credentials {
+  const { auth, device } = f.params;
+  // 9.6 may send the secret in either field; the configured mode's own field comes first.
+  const shared = rules.authMode === 'token' ? (auth?.token ?? auth?.password) : (auth?.password ?? auth?.token);
+  const right = shared !== undefined && keys.same(shared, rules.secret());
+  // A13: 2.19 and 3.13 send an old device token as auth.token: beside a key it is as if absent.
+  const oldToken =
+    !right &&
+    device !== undefined &&
+    auth?.token !== undefined &&
+    auth.token === shared &&
+    TOKEN_SHAPE.test(auth.token);
+  return {
+    secret: shared === undefined || oldToken ? 'none' : right ? 'right' : 'wrong',
+    code: auth?.bootstrapToken === undefined ? null : keys.codeId(auth.bootstrapToken),
+    tokens: [
+      ...(oldToken ? [{ name: 'token' as const, value: auth.token ?? '' }] : []),
+      ...(auth?.deviceToken === undefined ? [] : [{ name: 'deviceToken' as const, value: auth.deviceToken }]),
+    ],
+  };
+}
+
+/** Proof first, then authority: the verdict on one `connect`. */
+export async function judge(f: ConnectFacts, rules: DoorRules, keys: Keys, authority: Authority): Promise<Verdict> {
+  if (f.transport.door === 'owner') {
+    // A11: whoever can open the owner socket is the owner; nothing else it brings is looked at.
+    return {
+      kind: 'session',
+      principal: { kind: 'owner' },
+      state: null,
+      reply: null,
+      stored: true,
+      deviceToken: null,
+      ignored: [],
+      method: 'owner',
+    };
+  }
+  if (f.position.origin === 'foreign')
+    return { kind: 'refused', refusal: { code: 'origin', retry: 'never' }, state: null };
+  let credentials: Credentials;
+  try {
+    credentials = readCredentials(f, rules, keys);
+  } catch {
+    return { kind: 'unproven', failure: 'secret_unavailable' };
+  }
+  const { device } = f.params;
+  if (device === undefined) return keyless(f, credentials, rules, authority);
+  const id = proveDevice(f, keys);
+  if (typeof id === 'string' && isFailure(id)) return { kind: 'unproven', failure: id };
+  const decided = await authority.connect(inputOf(f, credentials, rules, keys, id as DeviceId));
+  return verdictOf(f, credentials, keys, decided);
+}
+
+const FAILURES: readonly string[] = [
+  'device_id',
+  'public_key',
+  'nonce_required',
+  'nonce_mismatch',
+  'signature',
+  'gateway_key',
+];
+function isFailure(value: string): value is ProofFailure {
+  return FAILURES.includes(value);
+}
+
+function keyless(f: ConnectFacts, credentials: Credentials, rules: DoorRules, authority: Authority): Verdict {
+  const { origin, direct } = f.position;
+  const allowed = authority.keyless({ origin, direct, secret: credentials.secret, role: f.role });
+  if (!allowed.ok) return { kind: 'refused', refusal: allowed.error, state: null };
+  return {
+    kind: 'session',
+    principal: { kind: 'secret', asked: f.asked },
+    state: null,
+    reply: null,
+    stored: true,
+    deviceToken: null,
+    ignored: [],
+    method: rules.authMode,
+  };
+}
+
+function inputOf(
+  f: ConnectFacts,
+  credentials: Credentials,
+  rules: DoorRules,
+  keys: Keys,
+  device: DeviceId,
+): ConnectInput {
+  const { position, label, role, asked } = f;
+  const key = f.params.device?.publicKey ?? '';
+  return {
+    device,
+    key,
+    role,
+    asked,
+    label,
+    origin: position.origin,
+    direct: position.direct,
+    source: position.source,
+    secret: credentials.secret,
+    code: credentials.code,
+    askMode: rules.askMode,
+    waits: f.params.caps?.includes('latchkey.wait') ?? false,
+    comparison: comparisonOf(f, keys, key),
+  };
+}
+
+function comparisonOf(f: ConnectFacts, keys: Keys, key: string): Comparison | null {
+  const r = f.params.device?.latchkey?.r;
+  if (r === undefined || f.challenge === null) return null;
+  return { r, s: f.challenge.s, code: keys.comparison(key, r, f.challenge.s) };
+}
+
+function verdictOf(f: ConnectFacts, credentials: Credentials, keys: Keys, decided: Decided): Verdict {
+  const { reply, state } = decided;
+  if (reply.kind === 'waiting') return { kind: 'waiting', request: reply.request, state };
+  if (reply.kind === 'refused') return { kind: 'refused', refusal: reply.refusal, state };
+  if (reply.kind !== 'connected') throw new Error(`a connect was answered ${reply.kind}`);
+  const deviceToken = keys.deviceToken(state.device, f.role, state.roles[f.role].epoch);
+  const stale = credentials.tokens.filter((t) => !keys.same(t.value, deviceToken)).map((t) => t.name);
+  return {
+    kind: 'session',
+    principal: { kind: 'device', device: state.device, role: f.role, asked: f.asked },
+    state,
+    reply,
+    stored: decided.stored,
+    deviceToken,
+    ignored: [...reply.ignored, ...stale],
+    method: 'device',
+  };
+}

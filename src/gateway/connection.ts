@@ -1,0 +1,281 @@
+import type { Outcome } from '../core/authz/command.ts';
+import {
+  type Action,
+  type Bounds,
+  type ConnectionState,
+  type EndCode,
+  type Input,
+  opened,
+  step,
+} from '../core/connection/connection.ts';
+import { type ConnectParams, protocolFor } from '../core/protocol/connect.ts';
+import { type ErrorContext, type Refused, refusalOfOutcome, refuse } from '../core/protocol/error.ts';
+import { errorFrame, okFrame } from '../core/protocol/frame.ts';
+import { CALLS_IN_FLIGHT_MAX, MAX_PAYLOAD_BYTES, UNAUTHORIZED_MAX } from '../core/protocol/limit.ts';
+import { type Challenge, type ConnectFacts, gather, judge, type Verdict } from './connect.ts';
+import type { Answer } from './dispatch.ts';
+import type { Gateway } from './gateway.ts';
+import type { Pipe, Receiver } from './listen/pipe.ts';
+import { readConnect, readFrame } from './read.ts';
+import type { Session } from './session.ts';
+
+const BOUNDS: Bounds = { callsMax: CALLS_IN_FLIGHT_MAX, refusedMax: UNAUTHORIZED_MAX };
+
+type LetIn = Extract<Verdict, { readonly kind: 'session' }>;
+type Waiting = Extract<Verdict, { readonly kind: 'waiting' }>;
+
+/** What is known of the `connect` of this socket, for its answer. */
+interface Asked {
+  readonly facts: ConnectFacts;
+  readonly context: ErrorContext;
+  readonly verdict: Verdict;
+}
+
+/**
+ * The shell round core/connection: it parses, has the connect judged and the calls answered, and carries out the
+ * machine's actions in order. What may happen when is decided there.
+ */
+export class Connection implements Receiver {
+  readonly id: string;
+  readonly #gateway: Gateway;
+  readonly #pipe: Pipe;
+  readonly #challenge: Challenge | null;
+  readonly #params = new Map<string, unknown>();
+  readonly #answers = new Map<string, Answer>();
+  #state: ConnectionState;
+  #session: Session | null = null;
+  #asked: Asked | null = null;
+  #refusal: Refused | null = null;
+  #cancelTimer: (() => void) | null = null;
+
+  constructor(gateway: Gateway, pipe: Pipe, id: string) {
+    this.#gateway = gateway;
+    this.#pipe = pipe;
+    this.id = id;
+    const { door } = pipe.facts;
+    this.#state = opened(door);
+    // A11: whoever could open the owner socket is the owner; there is no challenge on it.
+    this.#challenge = door === 'owner' ? null : gateway.challenge(pipe);
+    if (door === 'owner') {
+      this.#session = gateway.ownerSession(id, pipe);
+      pipe.allow(MAX_PAYLOAD_BYTES);
+    } else this.#cancelTimer = gateway.deadline(() => this.#feed({ kind: 'deadline' }));
+  }
+
+  get session(): Session | null {
+    return this.#session;
+  }
+
+  /** The request this socket waits at. */
+  get waiting(): { readonly request: Waiting['request']; readonly facts: ConnectFacts } | null {
+    const asked = this.#asked;
+    if (this.#state.kind !== 'waiting-approval' || asked?.verdict.kind !== 'waiting') return null;
+    return { request: asked.verdict.request, facts: asked.facts };
+  }
+
+  /** Calls that are being answered now. */
+  get inFlight(): number {
+    return this.#state.kind === 'connected' ? this.#state.calls.size : 0;
+  }
+
+  message(text: string): void {
+    const read = readFrame(text);
+    if (!read.ok) {
+      return this.#feed({
+        kind: 'message',
+        message: read.error === 'not_json' ? { kind: 'not-json' } : { kind: 'invalid', id: read.id },
+      });
+    }
+    const { id, method, params } = read.frame;
+    if (!this.#params.has(id)) this.#params.set(id, params);
+    this.#feed({ kind: 'message', message: { kind: 'call', call: { id, method } } });
+    // Kept only while something is still to be answered under this id.
+    if (this.#state.kind === 'closing') this.#params.clear();
+  }
+
+  closed(): void {
+    this.#feed({ kind: 'gone' });
+    this.#leave();
+  }
+
+  /** Ends the connection for something that happened elsewhere: a revoke, a new secret, shutdown. */
+  end(code: EndCode): void {
+    this.#feed({ kind: 'end', code });
+  }
+
+  /** A8: the request this socket waits at has ended. */
+  settle(outcome: Outcome): void {
+    const asked = this.#asked;
+    if (this.waiting === null || asked === null) return;
+    if (outcome === 'approved') return this.#judge(asked.facts, asked.context);
+    this.#refuse(refuse(refusalOfOutcome(outcome), asked.context));
+  }
+
+  #feed(input: Input): void {
+    const next = step(this.#state, input, BOUNDS);
+    this.#state = next.state;
+    for (const action of next.actions) this.#act(action);
+  }
+
+  #act(action: Action): void {
+    switch (action.kind) {
+      case 'judge':
+        return this.#connect(this.#take(action.id));
+      case 'hello':
+        return this.#hello(action.id);
+      case 'tell-waiting':
+        return this.#tellWaiting();
+      case 'call':
+        void this.#call(action.call.id, action.call.method);
+        return;
+      case 'reply': {
+        const answer = this.#answers.get(action.id);
+        this.#answers.delete(action.id);
+        if (answer?.ok) this.#send(okFrame(action.id, answer.payload));
+        else if (answer) this.#send(errorFrame(action.id, answer.refused.error));
+        return;
+      }
+      case 'refuse': {
+        const context = { ...this.#asked?.context, ...(action.code === 'busy' ? { retryAfterMs: 250 } : {}) };
+        const refused = action.code === 'verdict' ? this.#refusal : refuse(action.code, context);
+        if (refused !== null) this.#send(errorFrame(action.id, refused.error));
+        if (action.code !== 'id_in_use') this.#params.delete(action.id);
+        return;
+      }
+      case 'raise-limit':
+        return this.#pipe.allow(MAX_PAYLOAD_BYTES);
+      case 'close': {
+        const refused = action.cause === 'verdict' ? this.#refusal : refuse(action.cause, this.#asked?.context ?? {});
+        const close = refused?.close ?? { code: 1008, reason: refused?.error.message ?? '' };
+        this.#leave();
+        return this.#pipe.close(close.code, close.reason);
+      }
+    }
+  }
+
+  #take(id: string): unknown {
+    const params = this.#params.get(id);
+    this.#params.delete(id);
+    return params;
+  }
+
+  // ---- connecting ---------------------------------------------------------------------------------------------------
+
+  #connect(params: unknown): void {
+    const { rules } = this.#gateway;
+    const read = readConnect(params);
+    if (!read.ok) return this.#refuse(refuse('connect_params', { text: read.text }));
+    const protocol = protocolFor(read.params);
+    if (protocol === null) {
+      const { minProtocol: min, maxProtocol: max } = read.params;
+      return this.#refuse(refuse('protocol_mismatch', { clientProtocols: { min, max } }));
+    }
+    const context = contextOf(read.params, protocol, rules.authMode);
+    const facts = gather(read.params, this.#pipe.facts, this.#challenge, rules);
+    if (typeof facts === 'string') return this.#refuse(refuse(facts, context));
+    this.#judge(facts, context);
+  }
+
+  #judge(facts: ConnectFacts, context: ErrorContext): void {
+    const gateway = this.#gateway;
+    judge(facts, gateway.rules, gateway.keys, gateway.authority).then(
+      (verdict) => {
+        if (this.#state.kind === 'closing') return;
+        this.#asked = { facts, context, verdict };
+        gateway.traced(this.id, facts, verdict);
+        this.#answer(facts, context, verdict);
+      },
+      (error: unknown) => {
+        gateway.failed(error, 'connect');
+        const full = error instanceof Error && error.name === 'StoreUnavailable';
+        this.#refuse(refuse(full ? 'unavailable' : 'internal', { ...context, retryAfterMs: 1_000 }));
+      },
+    );
+  }
+
+  #answer(facts: ConnectFacts, context: ErrorContext, verdict: Verdict): void {
+    const gateway = this.#gateway;
+    switch (verdict.kind) {
+      case 'session':
+        this.#cancelTimer?.();
+        this.#session = gateway.sessionOf(this.id, this.#pipe, facts, context.protocol ?? 4, verdict.principal);
+        return this.#feed({ kind: 'let-in' });
+      case 'waiting':
+        this.#cancelTimer?.();
+        this.#feed({ kind: 'wait', request: verdict.request.id });
+        return;
+      case 'unproven':
+        return this.#refuse(refuse(verdict.failure, context));
+      case 'refused': {
+        const refused = gateway.refusalOf(facts, verdict, context);
+        if (refused.delayMs === 0) return this.#refuse(refused);
+        // A16: a wrong secret is answered late, everything else at once.
+        this.#cancelTimer?.();
+        this.#cancelTimer = gateway.after(refused.delayMs, () => this.#refuse(refused));
+        return;
+      }
+    }
+  }
+
+  #refuse(refused: Refused): void {
+    this.#refusal = refused;
+    this.#feed({ kind: 'refused' });
+  }
+
+  #hello(id: string): void {
+    const verdict = this.#asked?.verdict;
+    if (this.#session === null || this.#asked === null || verdict?.kind !== 'session') return;
+    const session = { ...this.#session, listening: true };
+    this.#session = session;
+    this.#send(okFrame(id, this.#gateway.hello(session, this.#asked.facts, verdict as LetIn)));
+    this.#gateway.joined(this, session);
+  }
+
+  #tellWaiting(): void {
+    const { waiting } = this;
+    if (waiting === null) return;
+    const { request, facts } = waiting;
+    this.#gateway.waits(this, request.id);
+    // A19: the code belongs to the request. A socket that brought another `r` can't check it, and is shown none.
+    const own = request.comparison !== null && request.comparison.r === facts.params.device?.latchkey?.r;
+    const shown = own ? { code: request.comparison.code, s: request.comparison.s } : { code: null, s: null };
+    const payload = { requestId: request.id, ...shown, asked: request.scopes, held: [], expiresAt: request.expiresAt };
+    this.#send({ type: 'event', event: 'connect.waiting', payload });
+  }
+
+  // ---- calls --------------------------------------------------------------------------------------------------------
+
+  async #call(id: string, method: string): Promise<void> {
+    const session = this.#session;
+    if (session === null) return;
+    const { principal, protocol } = session;
+    const answer = await this.#gateway.call({ principal, session, protocol }, method, this.#take(id));
+    this.#answers.set(id, answer);
+    this.#feed({ kind: 'answered', id, refused: !answer.ok && answer.denied });
+    this.#answers.delete(id);
+  }
+
+  #send(frame: unknown): void {
+    this.#pipe.send(JSON.stringify(frame));
+    if (this.#session !== null) this.#gateway.publisher.check(this.#session);
+  }
+
+  #leave(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    this.#gateway.left(this);
+    this.#session = null;
+  }
+}
+
+function contextOf(params: ConnectParams, protocol: 3 | 4, authMode: 'token' | 'password'): ErrorContext {
+  return {
+    protocol,
+    authMode,
+    clientId: params.client.id,
+    clientMode: params.client.mode,
+    role: params.role ?? 'operator',
+    ...(params.device ? { deviceId: params.device.id } : {}),
+    asked: params.scopes ?? [],
+  };
+}

@@ -1,0 +1,124 @@
+import { Compile, type Validator } from 'typebox/compile';
+import type { Denial, Need } from '../core/authz/decide.ts';
+import type { Principal } from '../core/authz/principal.ts';
+import { type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
+import { invalidText } from '../core/protocol/invalid.ts';
+import { type Method, rowName } from '../core/protocol/method/method.ts';
+import { lookup, METHODS, type MethodRow, rowFor } from '../core/protocol/registry.ts';
+import { StaleRevision } from '../store/store.ts';
+import { type Context, Denied, type Services } from './method/handler.ts';
+import { HANDLERS } from './method/handlers.ts';
+import type { Session } from './session.ts';
+
+export type Answer =
+  | { readonly ok: true; readonly payload: unknown }
+  | { readonly ok: false; readonly refused: Refused; readonly denied: boolean };
+
+/** Who calls, and how they are spoken to. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly session: Session | null;
+  readonly protocol: 3 | 4;
+}
+
+type AnyHandler = (context: Context, input: unknown) => unknown;
+
+/** Compiled on first use: most processes meet few methods. */
+const validators = new Map<Method, Validator>();
+function validatorOf(method: Method): Validator {
+  const known = validators.get(method);
+  if (known !== undefined) return known;
+  const made = Compile(method.input) as unknown as Validator;
+  validators.set(method, made);
+  return made;
+}
+
+/**
+ * The one way to a handler, for WebSocket, owner socket and callers in process alike: look up → decide → check the
+ * params → handle → reply. What a handler throws becomes an answer; nothing thrown here reaches the socket.
+ */
+export class Dispatch {
+  readonly #services: Services;
+  readonly #onError: (error: unknown, method: string) => void;
+
+  constructor(services: Services, onError: (error: unknown, method: string) => void) {
+    this.#services = services;
+    this.#onError = onError;
+  }
+
+  async call(caller: Caller, name: string, params: unknown): Promise<Answer> {
+    const rows = lookup(name);
+    const context: ErrorContext = { protocol: caller.protocol, method: name };
+    if (rows === undefined) return no(refuse('unknown_method', context));
+    const { principal } = caller;
+    const input = params ?? {};
+    const self = principal.kind === 'device' ? { deviceId: principal.device, role: principal.role } : null;
+    const method = rowFor(rows, typeof input === 'object' ? (input as Record<string, unknown>) : {}, self);
+    const allowed = this.#services.authority.mayCall(principal, needOf(method));
+    if (!allowed.ok) return { ok: false, refused: denial(allowed.error, context), denied: true };
+    const validator = validatorOf(method);
+    if (!validator.Check(input)) {
+      const issues = [...validator.Errors(input)];
+      return no(
+        refuse('params_invalid', { ...context, text: invalidText(issues as Parameters<typeof invalidText>[0]) }),
+      );
+    }
+    try {
+      const handler = HANDLERS[rowName(method) as MethodRow] as AnyHandler;
+      const payload = await handler({ services: this.#services, principal, session: caller.session }, input);
+      return { ok: true, payload };
+    } catch (error) {
+      return this.#failed(error, context);
+    }
+  }
+
+  #failed(error: unknown, context: ErrorContext): Answer {
+    if (error instanceof Denied) {
+      const { refusal, subject } = error;
+      const about: ErrorContext = {
+        ...context,
+        subject,
+        ...(refusal.scopes ? { scopes: refusal.scopes } : {}),
+        ...(refusal.outcome ? { outcome: refusal.outcome } : {}),
+      };
+      return { ok: false, refused: refuse(refusal.code, about), denied: refusal.code === 'beyond_decider' };
+    }
+    if (error instanceof StaleRevision) return no(refuse('conflict', { ...context, outcome: 'changed' }));
+    this.#onError(error, context.method ?? '');
+    // By name, not by class: drivers are chosen by the composition root.
+    if (error instanceof Error && error.name === 'StoreUnavailable')
+      return no(refuse('unavailable', { ...context, retryAfterMs: 1_000 }));
+    return no(refuse('internal', context));
+  }
+
+  /** A12: each internal principal runs a no-op of its table; the first refusal, or `null`. */
+  async selfTest(principals: readonly Principal[]): Promise<string | null> {
+    for (const principal of principals) {
+      const answer = await this.call({ principal, session: null, protocol: 4 }, 'health', {});
+      if (!answer.ok) return `${JSON.stringify(principal)} may not call health: ${answer.refused.error.message}`;
+    }
+    return null;
+  }
+}
+
+function no(refused: Refused): Answer {
+  return { ok: false, refused, denied: false };
+}
+
+/** What the matrix prints, and what every call is judged by. */
+export function needOf(method: Method): Need {
+  return { method: method.name, role: method.role, scope: method.scope };
+}
+
+export const NEEDS: readonly Need[] = METHODS.map(needOf);
+
+function denial(denied: Denial, context: ErrorContext): Refused {
+  switch (denied.code) {
+    case 'role':
+      return refuse('wrong_role', { ...context, role: denied.role });
+    case 'missing_scope':
+      return refuse('missing_scope', { ...context, scopes: [denied.scope] });
+    case 'component':
+      return refuse('component', context);
+  }
+}

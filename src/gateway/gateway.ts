@@ -1,0 +1,494 @@
+import { hostname } from 'node:os';
+import type { Authority, Listener } from '../authority/authority.ts';
+import { ROLES } from '../core/authz/scope.ts';
+import type { Outcome } from '../core/authz/command.ts';
+import type { Principal, RequestId } from '../core/authz/principal.ts';
+import { backoffMs, type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
+import { EVENTS, type EventName } from '../core/protocol/event.ts';
+import { helloOk } from '../core/protocol/hello.ts';
+import { HANDSHAKE_MS, MAX_BUFFERED_BYTES, TICK_MS } from '../core/protocol/limit.ts';
+import { gatewayText } from '../core/protocol/signed.ts';
+import { coversAll } from '../core/authz/scope.ts';
+import type { Trace } from '../store/trace.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Challenge, ConnectFacts, DoorRules, Keys, Verdict } from './connect.ts';
+import { Connection } from './connection.ts';
+import { type Answer, type Caller, Dispatch } from './dispatch.ts';
+import { GuessBrake, type GuessRules } from './guess.ts';
+import type { Accept, Pipe } from './listen/pipe.ts';
+import { presence } from './method/gateway.ts';
+import type { GatewayFacts, Services } from './method/handler.ts';
+import { pendingRows } from './method/row.ts';
+import { isPassing } from './presence.ts';
+import { Publisher, type PublishOptions } from './publish.ts';
+import type { Session } from './session.ts';
+import { Waiters } from './waiters.ts';
+
+/** What the gateway says for people to read. */
+export interface Diary {
+  info(event: string, fields: Record<string, unknown>): void;
+  warn(event: string, fields: Record<string, unknown>): void;
+  error(event: string, error: unknown): void;
+}
+
+export interface GatewayOptions {
+  readonly authority: Authority;
+  readonly keys: Keys & { sign(text: string): string; newSalt(): { readonly s: string; readonly nonce: string } };
+  /** Read at each use: an edit applies to the next decision. */
+  rules(): DoorRules & { readonly guesses: GuessRules };
+  readonly trace: Trace;
+  readonly clock: Clock;
+  readonly diary: Diary;
+  readonly version: string;
+  readonly bootId: string;
+  newId(): string;
+  freshCode(): string;
+  facts(): Omit<GatewayFacts, 'host' | 'platform' | 'uptimeMs' | 'lagMs' | 'rssBytes' | 'pid'>;
+  config: Services['config'];
+  /** Writes a new generated secret; throws `Denied` where the configuration names one. */
+  newSecret(): void;
+}
+
+/** The in-process callers there are (A12). */
+const INTERNAL: readonly Principal[] = [{ kind: 'internal', component: 'publisher' }];
+const HEALTH_MS = 60_000;
+const LAG_MS = 500;
+const REPEATS_MAX = 1_000;
+
+/** Everything between the transports and the authority: sessions, events, waiting sockets, orderly shutdown. */
+export class Gateway {
+  readonly authority: Authority;
+  readonly keys: GatewayOptions['keys'];
+  readonly publisher: Publisher;
+  readonly #dispatch: Dispatch;
+  readonly #options: GatewayOptions;
+  readonly #connections = new Set<Connection>();
+  readonly #waiters = new Waiters();
+  readonly #brake: GuessBrake;
+  readonly #repeats = new Map<string, number>();
+  readonly #startedMs: number;
+  readonly #cancel: (() => void)[] = [];
+  #stateVersion = { presence: 0, health: 0 };
+  #lagMs = 0;
+  #stopping = false;
+  #presenceDue = false;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.authority = options.authority;
+    this.keys = options.keys;
+    this.#startedMs = options.clock.monotonicMs();
+    this.#brake = new GuessBrake(() => options.rules().guesses);
+    this.publisher = new Publisher((principal, scope) => this.authority.maySee(principal, scope), MAX_BUFFERED_BYTES);
+    this.#dispatch = new Dispatch(this.#services(), (error, method) => options.diary.error(`call ${method}`, error));
+    this.#cancel.push(this.authority.listen((effect) => this.#told(effect)));
+  }
+
+  get rules(): DoorRules {
+    return this.#options.rules();
+  }
+
+  readonly accept: Accept = (pipe) => {
+    const connection = new Connection(this, pipe, this.#options.newId());
+    this.#connections.add(connection);
+    return connection;
+  };
+
+  /** A12: ready only when each internal principal may do its work. Then tick, health and lag begin. */
+  async start(): Promise<void> {
+    const refused = await this.#dispatch.selfTest(INTERNAL);
+    if (refused !== null) throw new Error(`start-up self-test: ${refused}`);
+    this.#every(TICK_MS, () => this.publish('tick', { ts: this.#options.clock.now() }, { dropIfSlow: true }));
+    this.#every(HEALTH_MS, () => void this.#publishHealth());
+    let last = this.#options.clock.monotonicMs();
+    this.#every(LAG_MS, () => {
+      const now = this.#options.clock.monotonicMs();
+      this.#lagMs = Math.max(0, Math.round(now - last - LAG_MS));
+      last = now;
+      this.#options.trace.flush();
+    });
+  }
+
+  #every(periodMs: number, run: () => void): void {
+    let cancel = () => {};
+    const again = () => {
+      cancel = this.#options.clock.after(periodMs, () => {
+        again();
+        run();
+      });
+    };
+    again();
+    this.#cancel.push(() => cancel());
+  }
+
+  /** Says goodbye, lets calls in flight finish within `graceMs`, then closes every connection with 1012. */
+  async stop(reason: string, graceMs: number): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.publish('shutdown', { reason, restartExpectedMs: null }, {});
+    const endMs = this.#options.clock.monotonicMs() + graceMs;
+    const busy = () => [...this.#connections].some((c) => c.inFlight > 0);
+    while (busy() && this.#options.clock.monotonicMs() < endMs)
+      await new Promise<void>((resolve) => this.after(20, resolve));
+    for (const connection of [...this.#connections]) connection.end('stopping');
+    for (const cancel of this.#cancel) cancel();
+    this.#waiters.end();
+    this.#options.trace.flush();
+  }
+
+  // ---- for connections ----------------------------------------------------------------------------------------------
+
+  after(delayMs: number, run: () => void): () => void {
+    return this.#options.clock.after(delayMs, run);
+  }
+
+  deadline(run: () => void): () => void {
+    return this.after(HANDSHAKE_MS, run);
+  }
+
+  /** PROTOCOL.md §3, §9: the first frame of a TCP connection. The nonce commits to `s` (A19). */
+  challenge(pipe: Pipe): Challenge {
+    const { s, nonce } = this.keys.newSalt();
+    const { lk, host } = pipe.facts;
+    const gateway =
+      lk === null
+        ? {}
+        : {
+            gateway: { key: this.keys.gatewayKey, signature: this.keys.sign(gatewayText(lk, nonce, host ?? '')) },
+          };
+    const payload = { nonce, ts: this.#options.clock.now(), capabilities: [], ...gateway };
+    pipe.send(JSON.stringify({ type: 'event', event: 'connect.challenge', payload }));
+    return { nonce, s };
+  }
+
+  ownerSession(id: string, pipe: Pipe): Session {
+    const label = {
+      name: null,
+      platform: null,
+      family: null,
+      clientId: 'owner',
+      clientMode: 'cli',
+      version: '',
+      remote: 'owner socket',
+    };
+    return {
+      id,
+      pipe,
+      label,
+      principal: { kind: 'owner' },
+      protocol: 4,
+      source: 'owner',
+      caps: [],
+      instanceId: null,
+      since: this.#options.clock.now(),
+      listening: false,
+    };
+  }
+
+  sessionOf(id: string, pipe: Pipe, facts: ConnectFacts, protocol: 3 | 4, principal: Principal): Session {
+    return {
+      id,
+      pipe,
+      principal,
+      protocol,
+      label: facts.label,
+      source: facts.position.source,
+      caps: facts.params.caps ?? [],
+      instanceId: facts.params.client.instanceId ?? null,
+      since: this.#options.clock.now(),
+      listening: false,
+    };
+  }
+
+  async call(caller: Caller, method: string, params: unknown): Promise<Answer> {
+    if (this.#stopping)
+      return {
+        ok: false,
+        refused: refuse('stopping', { protocol: caller.protocol, retryAfterMs: 1_000 }),
+        denied: false,
+      };
+    return this.#dispatch.call(caller, method, params);
+  }
+
+  /** `hello-ok` (PROTOCOL.md §3.4). */
+  hello(
+    session: Session,
+    facts: ConnectFacts,
+    verdict: Extract<Verdict, { readonly kind: 'session' }>,
+  ): Record<string, unknown> {
+    const { authority } = this;
+    const held = authority.reportedTo(session.principal);
+    const role = facts.role;
+    const grant = verdict.state?.roles[role].grant ?? null;
+    const granted = grant === null ? held : authority.reportedTo({ ...session.principal, asked: null } as Principal);
+    const { reply } = verdict;
+    const f = this.#options.facts();
+    return helloOk({
+      protocol: session.protocol,
+      version: f.version,
+      connId: session.id,
+      bootId: this.#options.bootId,
+      auth: {
+        method: verdict.method,
+        role,
+        held,
+        granted,
+        coversGrant: coversAll(held, granted),
+        deviceToken: verdict.deviceToken,
+        issuedAtMs: grant?.at ?? session.since,
+        broughtStale: verdict.ignored.some((i) => i === 'token' || i === 'deviceToken'),
+        missing: reply?.missing ?? [],
+        requestId: reply?.request?.id ?? reply?.rejection ?? null,
+        rejected: reply?.rejection != null,
+        unknown: facts.unknown,
+        ignored: verdict.ignored,
+        notStored: !verdict.stored,
+      },
+      mayRead: authority.maySee(session.principal, EVENTS.presence),
+      isAdmin: authority.isAdmin(session.principal),
+      presence: authority.maySee(session.principal, EVENTS.presence) ? presence(this.#services()) : [],
+      health: this.#health(),
+      stateVersion: this.#stateVersion,
+      uptimeMs: this.#uptimeMs(),
+      authMode: f.authMode,
+      configPath: f.configPath,
+      stateDir: f.stateDir,
+    });
+  }
+
+  joined(_connection: Connection, session: Session): void {
+    this.publisher.add(session);
+    this.#presenceChanged(session);
+  }
+
+  left(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#waiters.leave(connection);
+    const { session } = connection;
+    if (session === null) return;
+    const { principal } = session;
+    this.publisher.remove(session.id);
+    if (principal.kind === 'device')
+      this.#options.trace.seen(principal.device, this.#options.clock.now(), 'disconnect');
+    this.#presenceChanged(session);
+  }
+
+  /** A8: on (device, role) the newest socket waits alone. */
+  waits(connection: Connection, id: RequestId): void {
+    for (const older of this.#waiters.wait(id, connection)) older.end('ask_elsewhere');
+  }
+
+  waitedAt(): ReadonlySet<RequestId> {
+    return this.#waiters.ids();
+  }
+
+  /** A16: a refusal's words, with when to come again. Repeats are told to wait longer, and write nothing. */
+  refusalOf(
+    facts: ConnectFacts,
+    verdict: Extract<Verdict, { readonly kind: 'refused' }>,
+    context: ErrorContext,
+  ): Refused & { readonly delayMs: number } {
+    const { refusal, state } = verdict;
+    const { request } = refusal;
+    const approved = ROLES.filter((role) => state?.roles[role].grant != null);
+    const own = request?.comparison != null && request.comparison.r === facts.params.device?.latchkey?.r;
+    const times = this.#repeated(`${refusal.code} ${state?.device ?? facts.position.source}`);
+    const retryAfterMs =
+      typeof refusal.retry === 'object'
+        ? Math.max(refusal.retry.at - this.#options.clock.now(), 0)
+        : refusal.code === 'pairing_required'
+          ? backoffMs(times)
+          : null;
+    const delayMs =
+      refusal.code === 'secret_mismatch'
+        ? this.#brake.wrong(facts.position.source, this.#options.clock.monotonicMs())
+        : 0;
+    const about: ErrorContext = {
+      ...context,
+      approvedRoles: approved,
+      approvedScopes: approved.flatMap((role) => state?.roles[role].grant?.entries.map((e) => e.scope) ?? []),
+      ...(request ? { requestId: request.id, asked: request.scopes, expiresAt: request.expiresAt } : {}),
+      ...(own && request?.comparison ? { s: request.comparison.s, comparisonCode: request.comparison.code } : {}),
+      ...(refusal.rejection ? { requestId: refusal.rejection } : {}),
+      ...(retryAfterMs === null ? {} : { retryAfterMs }),
+      ...(delayMs > 0 ? { retryAfterMs: delayMs } : {}),
+    };
+    if (times === 1 || (times & (times - 1)) === 0) {
+      this.#options.diary.warn('refused', {
+        code: refusal.code,
+        times,
+        source: facts.position.remote,
+        device: state?.device,
+        client: facts.label.clientId,
+      });
+    }
+    return { ...refuse(refusal.code, about), delayMs };
+  }
+
+  #repeated(key: string): number {
+    const times = (this.#repeats.get(key) ?? 0) + 1;
+    this.#repeats.delete(key);
+    this.#repeats.set(key, times);
+    if (this.#repeats.size > REPEATS_MAX) this.#repeats.delete(this.#repeats.keys().next().value ?? '');
+    return times;
+  }
+
+  /** A17: what was decided about a connect, for `latchkey why`; and when a device was last seen. */
+  traced(id: string, facts: ConnectFacts, verdict: Verdict): void {
+    const { clock, trace } = this.#options;
+    const device = verdict.kind === 'unproven' ? null : (verdict.state?.device ?? null);
+    const code =
+      verdict.kind === 'refused' ? verdict.refusal.code : verdict.kind === 'unproven' ? verdict.failure : null;
+    trace.note({
+      id: `d_${id}`,
+      at: clock.now(),
+      device,
+      code,
+      role: facts.role,
+      source: facts.position.source,
+      kind: verdict.kind === 'session' ? 'connected' : verdict.kind === 'waiting' ? 'waiting' : 'refused',
+      proven: verdict.kind === 'session',
+      facts: JSON.stringify({
+        label: facts.label,
+        asked: facts.asked,
+        origin: facts.position.origin,
+        direct: facts.position.direct,
+      }),
+    });
+    if (verdict.kind === 'session' && device !== null) {
+      trace.seen(device, clock.now(), 'connect');
+      for (const c of ['pairing_required', 'rejected', 'ask_full']) this.#repeats.delete(`${c} ${device}`);
+    }
+  }
+
+  failed(error: unknown, where: string): void {
+    this.#options.diary.error(where, error);
+  }
+
+  // ---- events -------------------------------------------------------------------------------------------------------
+
+  publish(event: EventName, payload: unknown, options: Omit<PublishOptions, 'scope'>): void {
+    this.publisher.publish(event, payload, { scope: EVENTS[event], ...options });
+  }
+
+  #told(effect: Parameters<Listener>[0]): void {
+    const ts = this.#options.clock.now();
+    switch (effect.kind) {
+      case 'tell.request.opened': {
+        const state = this.authority.peek(effect.device);
+        const row =
+          state === null ? undefined : pendingRows(state, ts).find((p) => p.row.requestId === effect.request.id)?.row;
+        if (state === null || row === undefined) return;
+        this.publish('device.pair.requested', row, {
+          only: (s) => this.authority.sees(s.principal, state, effect.role, effect.request.scopes),
+        });
+        return;
+      }
+      case 'tell.request.closed': {
+        const decision = effect.outcome === 'approved' ? 'approved' : 'rejected';
+        const payload = {
+          requestId: effect.request.id,
+          deviceId: effect.device,
+          decision,
+          outcome: effect.outcome,
+          ts,
+        };
+        const state = this.authority.peek(effect.device);
+        this.publish('device.pair.resolved', payload, {
+          only: (s) => state !== null && this.authority.sees(s.principal, state, effect.role, effect.request.scopes),
+        });
+        for (const connection of this.#waiters.settle(effect.request.id, effect.outcome))
+          connection.settle(effect.outcome);
+        return;
+      }
+      case 'tell.grant': {
+        // A9: before the command's reply. A8: a widened session needs nothing told: what it holds is computed at each call.
+        const grant = this.authority.peek(effect.device)?.roles[effect.role].grant ?? null;
+        if (grant !== null) return;
+        for (const c of [...this.#connections]) {
+          const p = c.session?.principal;
+          if (p?.kind === 'device' && p.device === effect.device && p.role === effect.role) c.end('grant_ended');
+        }
+        return;
+      }
+    }
+  }
+
+  async #publishHealth(): Promise<void> {
+    const answer = await this.#dispatch.call(
+      { principal: { kind: 'internal', component: 'publisher' }, session: null, protocol: 4 },
+      'health',
+      {},
+    );
+    if (!answer.ok) return;
+    this.#stateVersion = { ...this.#stateVersion, health: this.#stateVersion.health + 1 };
+    this.publish('health', answer.payload, { dropIfSlow: true, stateVersion: this.#stateVersion });
+  }
+
+  /** Presence is told once for all that came and went in one turn. */
+  #presenceChanged(session: Session): void {
+    if (isPassing(session) || this.#presenceDue || this.#stopping) return;
+    this.#presenceDue = true;
+    this.after(0, () => {
+      this.#presenceDue = false;
+      this.#stateVersion = { ...this.#stateVersion, presence: this.#stateVersion.presence + 1 };
+      this.publish(
+        'presence',
+        { presence: presence(this.#services()) },
+        { dropIfSlow: true, stateVersion: this.#stateVersion },
+      );
+    });
+  }
+
+  // ---- for handlers -------------------------------------------------------------------------------------------------
+
+  #uptimeMs(): number {
+    return Math.round(this.#options.clock.monotonicMs() - this.#startedMs);
+  }
+
+  #health(): unknown {
+    return { ok: true, ts: this.#options.clock.now(), ...HEALTH_SHAPE };
+  }
+
+  #services(): Services {
+    const { authority, publisher, keys } = this;
+    const { clock, trace, newId, freshCode, config } = this.#options;
+    return {
+      authority,
+      publisher,
+      keys,
+      freshCode,
+      config,
+      freshId: newId,
+      now: () => clock.now(),
+      lastSeen: (device) => trace.lastSeen(device),
+      settled: (id, timeoutMs) => this.#waiters.outcome(id, (give) => this.after(timeoutMs, give)),
+      facts: () => ({
+        ...this.#options.facts(),
+        pid: process.pid,
+        host: hostname(),
+        platform: process.platform,
+        uptimeMs: this.#uptimeMs(),
+        lagMs: this.#lagMs,
+        rssBytes: process.memoryUsage.rss(),
+      }),
+      rotateSecret: (caller) => this.#rotateSecret(caller),
+    };
+  }
+
+  /** A13, D5.53: the old secret opens nothing from now on, and what it had opened is closed; the caller after its answer. */
+  #rotateSecret(caller: Session | null): { readonly closedSessions: number } {
+    this.#options.newSecret();
+    const opened = [...this.#connections].filter((c) => c.session?.principal.kind === 'secret');
+    for (const c of opened) {
+      if (c.session?.id === caller?.id) this.after(100, () => c.end('secret_rotated'));
+      else c.end('secret_rotated');
+    }
+    return { closedSessions: opened.length };
+  }
+}
+
+/** The part of `health` that `hello-ok` carries; the whole is one call away. */
+const HEALTH_SHAPE = { durationMs: 0, channels: {}, channelOrder: [], channelLabels: {} };
+
+export type { Outcome };

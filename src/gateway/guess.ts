@@ -1,0 +1,57 @@
+/** How `gateway.auth.rateLimit` bounds guessing (A16). */
+export interface GuessRules {
+  /** Wrong secrets of one source within `windowMs` that are answered at once. */
+  readonly maxAttempts: number;
+  readonly windowMs: number;
+  /** The longest that an answer is put off. */
+  readonly maxDelayMs: number;
+}
+
+interface Tally {
+  failures: number;
+  since: number;
+  /** When the last answer that was put off goes out. */
+  nextAt: number;
+}
+
+/** Sources remembered at most; the oldest are forgotten first, so that a flood of addresses takes no memory. */
+const SOURCES_MAX = 10_000;
+const STEP_MS = 250;
+
+/**
+ * A16: guessing is slowed, never answered by locking out. Only wrong secrets come here: a right secret, a granted key
+ * and the owner socket are answered at once, whatever others tried. Answers to one source queue one behind the other,
+ * so guessing in parallel is not faster. Times are monotonic.
+ */
+export class GuessBrake {
+  readonly #rules: () => GuessRules;
+  readonly #tallies = new Map<string, Tally>();
+
+  constructor(rules: () => GuessRules) {
+    this.#rules = rules;
+  }
+
+  /** Counts a wrong secret. Returns by how much its answer is put off; 0: not at all. */
+  wrong(source: string, nowMs: number): number {
+    const rules = this.#rules();
+    const old = this.#tallies.get(source);
+    const tally = old && nowMs - old.since < rules.windowMs ? old : { failures: 0, since: nowMs, nextAt: 0 };
+    tally.failures += 1;
+    this.#tallies.delete(source);
+    this.#tallies.set(source, tally);
+    for (const key of this.#tallies.keys()) {
+      if (this.#tallies.size <= SOURCES_MAX) break;
+      this.#tallies.delete(key);
+    }
+    const over = tally.failures - rules.maxAttempts;
+    if (over <= 0) return 0;
+    const step = Math.min(STEP_MS * 2 ** Math.min(over - 1, 10), rules.maxDelayMs);
+    tally.nextAt = Math.min(Math.max(tally.nextAt, nowMs) + step, nowMs + rules.maxDelayMs);
+    return tally.nextAt - nowMs;
+  }
+
+  /** Wrong secrets of the source within the window, for the log. */
+  failures(source: string): number {
+    return this.#tallies.get(source)?.failures ?? 0;
+  }
+}

@@ -1,0 +1,171 @@
+import type { Clock } from '../../system/clock.ts';
+
+/** A socket that hasn't said a whole message, or sent a whole HTTP request, yet. */
+export interface Silent {
+  /** It has: from now on it takes no room. */
+  spoke(): void;
+  /** It is gone. */
+  left(): void;
+}
+
+export interface BudgetRules {
+  /** Silent sockets that are read from at the same time. */
+  readonly total: number;
+  readonly perSource: number;
+  /** How long one that is read from may stay silent while others wait for its room. */
+  readonly graceMs: number;
+  /** Sockets that wait to be read from; over it the one that waits longest is cut. */
+  readonly queueMax: number;
+}
+
+interface Entry {
+  readonly source: Source;
+  readonly admit: () => void;
+  readonly cut: () => void;
+  admittedAtMs: number | null;
+}
+
+interface Source {
+  readonly name: string;
+  readonly admitted: Set<Entry>;
+  /** Newest last; the newest is admitted first. */
+  readonly queue: Set<Entry>;
+}
+
+/**
+ * The budget for sockets before they speak (DESIGN §3). While there is room they are read from at once. Over it a new
+ * one is delayed, and the oldest silent one is closed once it has had its grace. The newest that waits goes first: who
+ * floods with silent sockets waits behind whoever comes later, and who speaks gives its room back within
+ * milliseconds, so a storm of honest clients passes through whole.
+ */
+export class SilentBudget {
+  readonly #rules: BudgetRules;
+  readonly #clock: Clock;
+  readonly #sources = new Map<string, Source>();
+  /** All that are read from, oldest first. */
+  readonly #admitted = new Set<Entry>();
+  readonly #queued = new Set<Entry>();
+  #cancelTimer: (() => void) | null = null;
+
+  constructor(rules: BudgetRules, clock: Clock) {
+    this.#rules = rules;
+    this.#clock = clock;
+  }
+
+  get silent(): number {
+    return this.#admitted.size;
+  }
+
+  get waiting(): number {
+    return this.#queued.size;
+  }
+
+  /** `admit`: read from it now; called at most once, perhaps at once. `cut`: it must go; not called after `spoke`. */
+  enter(sourceName: string, admit: () => void, cut: () => void): Silent {
+    const source = this.#sources.get(sourceName) ?? { name: sourceName, admitted: new Set(), queue: new Set() };
+    this.#sources.set(sourceName, source);
+    const entry: Entry = { source, admit, cut, admittedAtMs: null };
+    if (this.#hasRoom(source)) {
+      this.#admit(entry);
+    } else {
+      source.queue.add(entry);
+      this.#queued.add(entry);
+      this.#trimQueue();
+      this.#plan();
+    }
+    const leave = () => this.#leave(entry);
+    return { spoke: leave, left: leave };
+  }
+
+  close(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+  }
+
+  #hasRoom(source: Source): boolean {
+    return this.#admitted.size < this.#rules.total && source.admitted.size < this.#rules.perSource;
+  }
+
+  #admit(entry: Entry): void {
+    entry.source.queue.delete(entry);
+    this.#queued.delete(entry);
+    entry.admittedAtMs = this.#clock.monotonicMs();
+    entry.source.admitted.add(entry);
+    this.#admitted.add(entry);
+    entry.admit();
+  }
+
+  #forget(entry: Entry): boolean {
+    const { source } = entry;
+    const was = this.#admitted.delete(entry) || this.#queued.delete(entry);
+    source.admitted.delete(entry);
+    source.queue.delete(entry);
+    if (source.admitted.size === 0 && source.queue.size === 0) this.#sources.delete(source.name);
+    return was;
+  }
+
+  #leave(entry: Entry): void {
+    if (this.#forget(entry)) this.#fill();
+  }
+
+  #trimQueue(): void {
+    for (const oldest of this.#queued) {
+      if (this.#queued.size <= this.#rules.queueMax) return;
+      this.#forget(oldest);
+      oldest.cut();
+    }
+  }
+
+  /** Gives free room to those that wait: the newest first whose source has room. */
+  #fill(): void {
+    if (this.#queued.size === 0) {
+      this.close();
+      return;
+    }
+    while (this.#admitted.size < this.#rules.total) {
+      const next = this.#next();
+      if (next === null) break;
+      this.#admit(next);
+    }
+    this.#plan();
+  }
+
+  #next(): Entry | null {
+    let next: Entry | null = null;
+    for (const source of this.#sources.values()) {
+      if (source.queue.size === 0 || source.admitted.size >= this.#rules.perSource) continue;
+      for (const entry of source.queue) next = entry;
+    }
+    return next;
+  }
+
+  /** Who must make room for those that wait, oldest first: of a source that is full itself, or of all. */
+  #victim(): Entry | null {
+    if (this.#queued.size === 0) return null;
+    const isFull = this.#admitted.size >= this.#rules.total;
+    for (const entry of this.#admitted) {
+      const { source } = entry;
+      if (isFull || (source.queue.size > 0 && source.admitted.size >= this.#rules.perSource)) return entry;
+    }
+    return null;
+  }
+
+  /** Closes whoever has had its grace, and comes back when the next one has. */
+  #plan(): void {
+    if (this.#cancelTimer !== null) return;
+    const victim = this.#victim();
+    if (victim === null) return;
+    const ageMs = this.#clock.monotonicMs() - (victim.admittedAtMs ?? 0);
+    this.#cancelTimer = this.#clock.after(Math.max(0, this.#rules.graceMs - ageMs), () => {
+      this.#cancelTimer = null;
+      const now = this.#clock.monotonicMs();
+      for (let v = this.#victim(); v !== null && now - (v.admittedAtMs ?? 0) >= this.#rules.graceMs; v = this.#victim()) {
+        this.#forget(v);
+        v.cut();
+        const next = this.#next();
+        if (next !== null && this.#admitted.size < this.#rules.total) this.#admit(next);
+      }
+      this.#fill();
+    });
+  }
+}

@@ -1,0 +1,322 @@
+import type { DeviceId, RequestId } from '../../core/authz/principal.ts';
+import { isKnown, ROLES, type Role, scopeSet } from '../../core/authz/scope.ts';
+import type { DeviceState } from '../../core/authz/state.ts';
+import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
+import { claimed } from '../connect.ts';
+import { type Context, decidedOr, Denied } from './handler.ts';
+import { decidedRow, pairedRow, pendingRows } from './row.ts';
+
+type Paired = MethodOutput<'device.pair.approve'>['device'];
+type Aftermath = Pick<MethodOutput<'device.pair.remove'>, 'closedSessions' | 'approved' | 'secretHolderCanReturn'>;
+
+/** `device.pair.list`. A7: a decider who isn't admin sees its own rows, and those that it could decide. */
+export function list(c: Context): MethodOutput<'device.pair.list'> {
+  const { authority } = c.services;
+  const devices = authority.devices();
+  const pending = devices.flatMap((device) =>
+    pendingRows(device, c.services.now())
+      .filter((p) => authority.sees(c.principal, device, p.role, p.scopes))
+      .map((p) => p.row),
+  );
+  const paired = devices
+    .filter((device) =>
+      ROLES.every((role) => {
+        const { grant } = device.roles[role];
+        return (
+          grant === null ||
+          authority.sees(
+            c.principal,
+            device,
+            role,
+            grant.entries.map((e) => e.scope),
+          )
+        );
+      }),
+    )
+    .flatMap((device) => pairedRow(device, rowContext(c)) ?? []);
+  return {
+    pending: pending.sort((a, b) => b.ts - a.ts),
+    paired: paired.sort((a, b) => b.approvedAtMs - a.approvedAtMs),
+  };
+}
+
+function rowContext(c: Context) {
+  return {
+    at: c.services.now(),
+    lastSeen: (device: DeviceId) => c.services.lastSeen(device),
+    sessions: (device: DeviceId) => c.services.publisher.of(device).length,
+  };
+}
+
+function rowOf(c: Context, state: DeviceState): Paired {
+  const row = pairedRow(state, rowContext(c));
+  if (row === null) throw new Error(`${state.device} was given something and has no grant`);
+  return row;
+}
+
+const asId = (id: string) => id as RequestId;
+const asDevice = (id: string) => id as DeviceId;
+
+export async function approve(
+  c: Context,
+  input: MethodInput<'device.pair.approve'>,
+): Promise<MethodOutput<'device.pair.approve'>> {
+  const scopes = input.scopes === undefined ? null : scopeSet(input.scopes);
+  const decided = await c.services.authority.decide(
+    c.principal,
+    { kind: 'approve', id: asId(input.requestId), scopes, until: input.untilMs ?? null },
+    null,
+  );
+  decidedOr(decided, 'requestId');
+  return { requestId: input.requestId, device: rowOf(c, decided.state), ...decidedRow(decided) };
+}
+
+export async function reject(
+  c: Context,
+  input: MethodInput<'device.pair.reject'>,
+): Promise<MethodOutput<'device.pair.reject'>> {
+  const decided = await c.services.authority.decide(c.principal, { kind: 'reject', id: asId(input.requestId) }, null);
+  decidedOr(decided, 'requestId');
+  return { requestId: input.requestId, deviceId: decided.state.device, ...decidedRow(decided) };
+}
+
+export async function rename(
+  c: Context,
+  input: MethodInput<'device.pair.rename'>,
+): Promise<MethodOutput<'device.pair.rename'>> {
+  const name = claimed(input.label ?? undefined);
+  const decided = await c.services.authority.decide(c.principal, { kind: 'rename', name }, asDevice(input.deviceId));
+  decidedOr(decided, 'deviceId');
+  return { deviceId: input.deviceId, label: name, ...decidedRow(decided) };
+}
+
+interface Before {
+  readonly state: DeviceState | null;
+  readonly sessions: number;
+}
+
+function beforeEnd(c: Context, device: DeviceId): Before {
+  return { state: c.services.authority.peek(device), sessions: c.services.publisher.of(device).length };
+}
+
+/** What the end of a grant leaves behind: said, never hidden (A9). */
+async function aftermath(c: Context, device: DeviceId, before: Before): Promise<Aftermath> {
+  const approved = (await c.services.authority.givenBy(device)).filter((d) => d !== device);
+  return {
+    closedSessions: before.sessions - c.services.publisher.of(device).length,
+    approved: approved.map((deviceId) => {
+      const state = c.services.authority.peek(deviceId);
+      const displayName = state?.name ?? state?.label?.name ?? null;
+      return { deviceId, ...(displayName === null ? {} : { displayName }) };
+    }),
+    secretHolderCanReturn: ROLES.some((role) => before.state?.roles[role].grant?.by.kind === 'pairing'),
+  };
+}
+
+export async function remove(
+  c: Context,
+  input: MethodInput<'device.pair.remove'>,
+): Promise<MethodOutput<'device.pair.remove'>> {
+  const device = asDevice(input.deviceId);
+  const before = beforeEnd(c, device);
+  const decided = decidedOr(await c.services.authority.decide(c.principal, { kind: 'remove' }, device), 'deviceId');
+  const left = await aftermath(c, device, before);
+  if (input.withAll !== true) return { deviceId: device, ...decidedRow(decided), ...left };
+  const rest = await removeApproved(
+    c,
+    left.approved.map((a) => asDevice(a.deviceId)),
+    new Set([device]),
+  );
+  return {
+    deviceId: device,
+    ...decidedRow(decided),
+    ...left,
+    ...rest,
+    closedSessions: left.closedSessions + rest.closedSessions,
+    changeIds: [...decided.changes, ...rest.changeIds],
+  };
+}
+
+/** Ends what the device approved, and what those approved. Those that the caller may not decide stay, and are listed. */
+async function removeApproved(c: Context, devices: readonly DeviceId[], done: Set<DeviceId>) {
+  const kept: { deviceId: string; displayName?: string }[] = [];
+  const changeIds: string[] = [];
+  let closedSessions = 0;
+  const queue = [...devices];
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    if (done.has(next)) continue;
+    done.add(next);
+    const before = beforeEnd(c, next);
+    const decided = await c.services.authority.decide(c.principal, { kind: 'remove' }, next);
+    if (decided.reply.kind === 'refused') {
+      kept.push({ deviceId: next });
+      continue;
+    }
+    changeIds.push(...decided.changes);
+    const left = await aftermath(c, next, before);
+    closedSessions += left.closedSessions;
+    queue.push(...left.approved.map((a) => asDevice(a.deviceId)));
+  }
+  return { approved: kept, changeIds, closedSessions };
+}
+
+function roleIn(c: Context, role: Role | undefined): Role {
+  return role ?? (c.principal.kind === 'device' ? c.principal.role : 'operator');
+}
+
+export async function revoke(
+  c: Context,
+  input: MethodInput<'device.token.revoke'>,
+): Promise<MethodOutput<'device.token.revoke'>> {
+  const device = asDevice(input.deviceId);
+  const role = roleIn(c, input.role);
+  const before = beforeEnd(c, device);
+  const decided = decidedOr(
+    await c.services.authority.decide(c.principal, { kind: 'revoke', role }, device),
+    'deviceId',
+  );
+  return {
+    deviceId: device,
+    role,
+    revokedAtMs: c.services.now(),
+    ...decidedRow(decided),
+    ...(await aftermath(c, device, before)),
+  };
+}
+
+/** A10: the new value goes to the device itself and to nobody else. It is no revocation: live sessions stay. */
+export async function rotate(
+  c: Context,
+  input: MethodInput<'device.token.rotate'>,
+): Promise<MethodOutput<'device.token.rotate'>> {
+  const device = asDevice(input.deviceId);
+  const role = roleIn(c, input.role);
+  const scopes = input.scopes === undefined ? null : scopeSet(input.scopes);
+  const decided = decidedOr(
+    await c.services.authority.decide(c.principal, { kind: 'rotate', role, scopes }, device),
+    'deviceId',
+  );
+  const state = decided.state.roles[role];
+  const own = c.principal.kind === 'device' && c.principal.device === device && c.principal.role === role;
+  return {
+    deviceId: device,
+    role,
+    scopes: state.grant?.entries.map((e) => e.scope) ?? [],
+    rotatedAtMs: c.services.now(),
+    ...(own
+      ? { token: c.services.keys.deviceToken(device, role, state.epoch) }
+      : { tokenDelivery: 'withheld-cross-device' as const }),
+    note: 'A new token, no revocation: the key is the device, its sessions stay open and it is told the new value when it next connects.',
+    ...decidedRow(decided),
+  };
+}
+
+export async function narrow(
+  c: Context,
+  input: MethodInput<'device.grant.narrow'>,
+): Promise<MethodOutput<'device.grant.narrow'>> {
+  const device = asDevice(input.deviceId);
+  const role = roleIn(c, input.role);
+  const decided = await c.services.authority.decide(
+    c.principal,
+    { kind: 'narrow', role, scopes: scopeSet(input.scopes) },
+    device,
+  );
+  decidedOr(decided, 'deviceId');
+  return {
+    deviceId: device,
+    role,
+    scopes: decided.state.roles[role].grant?.entries.map((e) => e.scope) ?? [],
+    ...decidedRow(decided),
+  };
+}
+
+function unknownScopes(role: Role, scopes: readonly string[]): readonly string[] {
+  return scopes.filter((s) => !isKnown(role, s));
+}
+
+/** Declares what a key holds (A7), as often as wanted. */
+export async function ensure(
+  c: Context,
+  input: MethodInput<'device.pair.ensure'>,
+): Promise<MethodOutput<'device.pair.ensure'>> {
+  const role = roleIn(c, input.role);
+  const device = c.services.keys.deviceId(input.publicKey);
+  if (device === null) throw new Denied({ code: 'not_found', retry: 'never' }, 'publicKey');
+  const unknown = unknownScopes(role, input.scopes);
+  if (unknown.length > 0) throw new Denied({ code: 'beyond_request', retry: 'never', scopes: unknown }, 'scopes');
+  const scopes = scopeSet(input.scopes).map((scope) => ({ scope, until: input.untilMs ?? null }));
+  const { authority } = c.services;
+  const decided = decidedOr(
+    await authority.decide(c.principal, { kind: 'ensure', role, scopes }, device, input.publicKey),
+    'deviceId',
+  );
+  const name = claimed(input.displayName);
+  if (name !== null) decidedOr(await authority.decide(c.principal, { kind: 'rename', name }, device), 'deviceId');
+  return { deviceId: device, device: rowOf(c, authority.peek(device) ?? decided.state), ...decidedRow(decided) };
+}
+
+/** A14: the code is in this one answer and nowhere else. */
+export async function makeCode(
+  c: Context,
+  input: MethodInput<'device.code.create'>,
+): Promise<MethodOutput<'device.code.create'>> {
+  const code = c.services.freshCode();
+  const role = roleIn(c, input.role);
+  const made = await c.services.authority.makeCode(
+    c.principal,
+    c.services.keys.codeId(code),
+    role,
+    scopeSet(input.scopes),
+  );
+  if (!made.ok) throw new Denied(made.error, 'scopes');
+  return { code, role, scopes: made.value.scopes, expiresAtMs: made.value.expiresAt };
+}
+
+function ownDevice(c: Context): Extract<Context['principal'], { readonly kind: 'device' }> {
+  if (c.principal.kind !== 'device') throw new Denied({ code: 'identity_required', retry: 'never' }, 'device');
+  return c.principal;
+}
+
+/** A5: asks explicitly, over a live session, without losing it. */
+export async function requestUpgrade(
+  c: Context,
+  input: MethodInput<'device.scopes.requestUpgrade'>,
+): Promise<MethodOutput<'device.scopes.requestUpgrade'>> {
+  const principal = ownDevice(c);
+  const unknown = unknownScopes(principal.role, input.scopes);
+  const scopes = scopeSet(input.scopes.filter((s) => !unknown.includes(s)));
+  const { session } = c;
+  if (session === null) throw new Denied({ code: 'identity_required', retry: 'never' }, 'device');
+  const decided = decidedOr(
+    await c.services.authority.upgrade(principal, { scopes, label: session.label, source: session.source }),
+    'deviceId',
+  );
+  const request = decided.reply.kind === 'done' ? decided.reply.request : null;
+  if (request === null) return { requestId: null, status: 'approved', scopes, unknown };
+  return { requestId: request.id, status: 'pending', scopes: request.scopes, expiresAtMs: request.expiresAt, unknown };
+}
+
+const WAIT_MS = 30_000;
+
+export async function waitUpgrade(
+  c: Context,
+  input: MethodInput<'device.scopes.waitUpgrade'>,
+): Promise<MethodOutput<'device.scopes.waitUpgrade'>> {
+  const { device, role } = ownDevice(c);
+  const { authority } = c.services;
+  const id = asId(input.requestId);
+  const open = () => authority.peek(device)?.roles[role].request?.id === id;
+  const outcome = open() ? await c.services.settled(id, input.timeoutMs ?? WAIT_MS) : await authority.past(id);
+  if (outcome === null && !open()) throw new Denied({ code: 'not_found', retry: 'never' }, 'requestId');
+  if (outcome === null) return { status: 'pending', requestId: id };
+  if (outcome !== 'approved')
+    return { status: outcome === 'rejected' || outcome === 'superseded' ? outcome : 'expired', requestId: id };
+  const now = authority.peek(device)?.roles[role];
+  return {
+    status: 'approved',
+    requestId: id,
+    deviceToken: c.services.keys.deviceToken(device, role, now?.epoch ?? 0),
+    scopes: now?.grant?.entries.map((e) => e.scope) ?? [],
+  };
+}

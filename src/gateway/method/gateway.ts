@@ -1,0 +1,65 @@
+import { ROLES } from '../../core/authz/scope.ts';
+import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
+import { presenceOf } from '../presence.ts';
+import type { Context } from './handler.ts';
+import { healthOf, statusOf } from './health.ts';
+
+export function health(c: Context): MethodOutput<'health'> {
+  const { stateDir, lagMs } = c.services.facts();
+  return healthOf({ at: c.services.now(), stateDir, lagMs, durationMs: 0 });
+}
+
+export function status(c: Context): MethodOutput<'status'> {
+  const f = c.services.facts();
+  const { authority } = c.services;
+  const known = authority.devices();
+  const paired = known.filter((d) => ROLES.some((role) => d.roles[role].grant !== null)).length;
+  const open = known.flatMap((d) => ROLES.filter((role) => d.roles[role].request !== null)).length;
+  return statusOf({
+    version: f.version,
+    pid: f.pid,
+    uptimeMs: f.uptimeMs,
+    rssBytes: f.rssBytes,
+    latchkey: {
+      addresses: f.addresses,
+      ownerSocket: f.ownerSocket,
+      stateDir: f.stateDir,
+      store: f.store,
+      lagMs: f.lagMs,
+      access: {
+        kind: c.principal.kind,
+        scopes: authority.decider(c.principal).held.map((h) => ({ scope: h.scope, untilMs: h.until })),
+      },
+      devices: { paired, open },
+      sessions: c.services.publisher.size,
+    },
+  });
+}
+
+export function systemPresence(c: Context): MethodOutput<'system-presence'> {
+  return presence(c.services);
+}
+
+export function presence(services: Context['services']): MethodOutput<'system-presence'> {
+  const { host, version, platform } = services.facts();
+  const self = { host, version, platform, now: services.now() };
+  return presenceOf(self, services.publisher.sessions(), (s) => services.authority.reportedTo(s.principal));
+}
+
+export function configGet(c: Context): MethodOutput<'config.get'> {
+  return c.services.config();
+}
+
+export async function secretRotate(
+  c: Context,
+  input: MethodInput<'gateway.secret.rotate'>,
+): Promise<MethodOutput<'gateway.secret.rotate'>> {
+  const bySecret = c.services.authority.devices().filter((d) => d.roles.operator.grant?.by.kind === 'pairing');
+  const { closedSessions } = c.services.rotateSecret(c.session);
+  const revoked: string[] = [];
+  for (const { device } of input.alsoRevoke === true ? bySecret : []) {
+    const decided = await c.services.authority.decide(c.principal, { kind: 'revoke', role: 'operator' }, device);
+    if (decided.reply.kind === 'done') revoked.push(device);
+  }
+  return { rotatedAtMs: c.services.now(), closedSessions, revoked };
+}

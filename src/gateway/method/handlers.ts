@@ -1,0 +1,29 @@
+import type { Handlers } from '../../core/protocol/registry.ts';
+import * as device from './device.ts';
+import * as gateway from './gateway.ts';
+import type { Context } from './handler.ts';
+
+/** Each row of the registry and its handler: one missing or too many does not compile. */
+export const HANDLERS: Handlers<Context> = {
+  health: gateway.health,
+  status: gateway.status,
+  'system-presence': gateway.systemPresence,
+  'config.get': gateway.configGet,
+  'gateway.secret.rotate': gateway.secretRotate,
+  'device.pair.list': device.list,
+  'device.pair.approve': device.approve,
+  'device.pair.reject': device.reject,
+  'device.pair.remove': device.remove,
+  'device.pair.remove (self)': device.remove,
+  'device.pair.rename': device.rename,
+  'device.pair.ensure': device.ensure,
+  'device.code.create': device.makeCode,
+  'device.grant.narrow': device.narrow,
+  'device.grant.narrow (self)': device.narrow,
+  'device.token.rotate': device.rotate,
+  'device.token.rotate (self)': device.rotate,
+  'device.token.revoke': device.revoke,
+  'device.token.revoke (self)': device.revoke,
+  'device.scopes.requestUpgrade': device.requestUpgrade,
+  'device.scopes.waitUpgrade': device.waitUpgrade,
+};
