@@ -2,6 +2,7 @@ import type { Store, WriteTx } from '../store/store.ts';
 
 interface Job<Pending> {
   readonly work: (tx: WriteTx, pending: Pending) => Promise<unknown>;
+  readonly urgent: boolean;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -27,9 +28,9 @@ export class Committer<Pending> {
     this.#publish = publish;
   }
 
-  run<T>(work: (tx: WriteTx, pending: Pending) => Promise<T>): Promise<T> {
+  run<T>(work: (tx: WriteTx, pending: Pending) => Promise<T>, urgent = false): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
+      this.#queue.push({ work, urgent, resolve: resolve as (value: unknown) => void, reject });
       if (this.#busy) return;
       this.#busy = true;
       setImmediate(() => void this.#drain());
@@ -37,15 +38,22 @@ export class Committer<Pending> {
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) await this.#commit(this.#queue.splice(0, BATCH_MAX));
+    while (this.#queue.length > 0) await this.#commit(this.#next());
     this.#busy = false;
+  }
+
+  /** Up to the next urgent job, which is committed alone: the room kept for it is for nothing else. */
+  #next(): readonly Job<Pending>[] {
+    const urgent = this.#queue.findIndex((job) => job.urgent);
+    const count = urgent === -1 ? BATCH_MAX : Math.min(Math.max(urgent, 1), BATCH_MAX);
+    return this.#queue.splice(0, count);
   }
 
   async #commit(batch: readonly Job<Pending>[]): Promise<void> {
     let settled: (() => void)[] = [];
     let pending = this.#begin();
     try {
-      await this.#store.write(async (tx) => {
+      const work = async (tx: WriteTx) => {
         settled = [];
         pending = this.#begin();
         for (const job of batch) {
@@ -56,7 +64,8 @@ export class Committer<Pending> {
             settled.push(() => job.reject(error));
           }
         }
-      });
+      };
+      await this.#store.write(work, { urgent: batch.length === 1 && batch[0]?.urgent === true });
     } catch (error) {
       for (const job of batch) job.reject(error);
       return;

@@ -165,7 +165,8 @@ function proveDevice(f: ConnectFacts, keys: Keys): ProofFailure | DeviceId {
 }
 
 interface Credentials {
-  readonly secret: 'right' | 'wrong' | 'none';
+  /** `unknown`: the gateway's own can't be read now; granted keys need none (A4). */
+  readonly secret: 'right' | 'wrong' | 'none' | 'unknown';
   readonly code: CodeId | null;
   /** What may be a device token: compared with the one that the device has now. */
   readonly tokens: readonly { readonly name: 'token' | 'deviceToken'; readonly value: string }[];
@@ -175,7 +176,8 @@ function readCredentials(f: ConnectFacts, rules: DoorRules, keys: Keys): Credent
   const { auth, device } = f.params;
   // 9.6 may send the secret in either field; the configured mode's own field comes first.
   const shared = rules.authMode === 'token' ? (auth?.token ?? auth?.password) : (auth?.password ?? auth?.token);
-  const right = shared !== undefined && keys.same(shared, rules.secret());
+  const own = shared === undefined ? null : secretOf(rules);
+  const right = shared !== undefined && own !== null && keys.same(shared, own);
   // A13: 2.19 and 3.13 send an old device token as auth.token: beside a key it is as if absent.
   const oldToken =
     !right &&
@@ -184,13 +186,22 @@ function readCredentials(f: ConnectFacts, rules: DoorRules, keys: Keys): Credent
     auth.token === shared &&
     TOKEN_SHAPE.test(auth.token);
   return {
-    secret: shared === undefined || oldToken ? 'none' : right ? 'right' : 'wrong',
+    secret: shared === undefined || oldToken ? 'none' : right ? 'right' : own === null ? 'unknown' : 'wrong',
     code: auth?.bootstrapToken === undefined ? null : keys.codeId(auth.bootstrapToken),
     tokens: [
       ...(oldToken ? [{ name: 'token' as const, value: auth.token ?? '' }] : []),
       ...(auth?.deviceToken === undefined ? [] : [{ name: 'deviceToken' as const, value: auth.deviceToken }]),
     ],
   };
+}
+
+/** A13: fails closed: a secret that can't be read is nobody's. */
+function secretOf(rules: DoorRules): string | null {
+  try {
+    return rules.secret();
+  } catch {
+    return null;
+  }
 }
 
 /** Proof first, then authority: the verdict on one `connect`. */
@@ -210,12 +221,7 @@ export async function judge(f: ConnectFacts, rules: DoorRules, keys: Keys, autho
   }
   if (f.position.origin === 'foreign')
     return { kind: 'refused', refusal: { code: 'origin', retry: 'never' }, state: null };
-  let credentials: Credentials;
-  try {
-    credentials = readCredentials(f, rules, keys);
-  } catch {
-    return { kind: 'unproven', failure: 'secret_unavailable' };
-  }
+  const credentials = readCredentials(f, rules, keys);
   const { device } = f.params;
   if (device === undefined) return keyless(f, credentials, rules, authority);
   const id = proveDevice(f, keys);
@@ -237,6 +243,7 @@ function isFailure(value: string): value is ProofFailure {
 }
 
 function keyless(f: ConnectFacts, credentials: Credentials, rules: DoorRules, authority: Authority): Verdict {
+  if (credentials.secret === 'unknown') return { kind: 'unproven', failure: 'secret_unavailable' };
   const { origin, direct } = f.position;
   const allowed = authority.keyless({ origin, direct, secret: credentials.secret, role: f.role });
   if (!allowed.ok) return { kind: 'refused', refusal: allowed.error, state: null };
@@ -270,7 +277,7 @@ function inputOf(
     origin: position.origin,
     direct: position.direct,
     source: position.source,
-    secret: credentials.secret,
+    secret: credentials.secret === 'unknown' ? 'none' : credentials.secret,
     code: credentials.code,
     askMode: rules.askMode,
     waits: f.params.caps?.includes('latchkey.wait') ?? false,

@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import type { Authority, Listener } from '../authority/authority.ts';
 import { ROLES } from '../core/authz/scope.ts';
-import type { Outcome } from '../core/authz/command.ts';
 import type { Principal, RequestId } from '../core/authz/principal.ts';
 import { backoffMs, type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
 import { EVENTS, type EventName } from '../core/protocol/event.ts';
@@ -9,7 +8,7 @@ import { helloOk } from '../core/protocol/hello.ts';
 import { HANDSHAKE_MS, MAX_BUFFERED_BYTES, TICK_MS } from '../core/protocol/limit.ts';
 import { gatewayText } from '../core/protocol/signed.ts';
 import { coversAll } from '../core/authz/scope.ts';
-import type { Trace } from '../store/trace.ts';
+import type { Trace } from '../store/store.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Challenge, ConnectFacts, DoorRules, Keys, Verdict } from './connect.ts';
 import { Connection } from './connection.ts';
@@ -17,9 +16,11 @@ import { type Answer, type Caller, Dispatch } from './dispatch.ts';
 import { GuessBrake, type GuessRules } from './guess.ts';
 import type { Accept, Pipe } from './listen/pipe.ts';
 import { presence } from './method/gateway.ts';
+import { healthOf } from './method/health.ts';
 import type { GatewayFacts, Services } from './method/handler.ts';
 import { pendingRows } from './method/row.ts';
 import { isPassing } from './presence.ts';
+import { PULSE_MS, Pulse } from './pulse.ts';
 import { Publisher, type PublishOptions } from './publish.ts';
 import type { Session } from './session.ts';
 import { Waiters } from './waiters.ts';
@@ -43,7 +44,7 @@ export interface GatewayOptions {
   readonly bootId: string;
   newId(): string;
   freshCode(): string;
-  facts(): Omit<GatewayFacts, 'host' | 'platform' | 'uptimeMs' | 'lagMs' | 'rssBytes' | 'pid'>;
+  facts(): Omit<GatewayFacts, 'host' | 'platform' | 'uptimeMs' | 'loop' | 'rssBytes' | 'pid'>;
   config: Services['config'];
   /** Writes a new generated secret; throws `Denied` where the configuration names one. */
   newSecret(): void;
@@ -52,7 +53,6 @@ export interface GatewayOptions {
 /** The in-process callers there are (A12). */
 const INTERNAL: readonly Principal[] = [{ kind: 'internal', component: 'publisher' }];
 const HEALTH_MS = 60_000;
-const LAG_MS = 500;
 const REPEATS_MAX = 1_000;
 
 /** Everything between the transports and the authority: sessions, events, waiting sockets, orderly shutdown. */
@@ -69,7 +69,7 @@ export class Gateway {
   readonly #startedMs: number;
   readonly #cancel: (() => void)[] = [];
   #stateVersion = { presence: 0, health: 0 };
-  #lagMs = 0;
+  readonly #pulse: Pulse;
   #stopping = false;
   #presenceDue = false;
 
@@ -78,6 +78,7 @@ export class Gateway {
     this.authority = options.authority;
     this.keys = options.keys;
     this.#startedMs = options.clock.monotonicMs();
+    this.#pulse = new Pulse(this.#startedMs);
     this.#brake = new GuessBrake(() => options.rules().guesses);
     this.publisher = new Publisher((principal, scope) => this.authority.maySee(principal, scope), MAX_BUFFERED_BYTES);
     this.#dispatch = new Dispatch(this.#services(), (error, method) => options.diary.error(`call ${method}`, error));
@@ -100,11 +101,8 @@ export class Gateway {
     if (refused !== null) throw new Error(`start-up self-test: ${refused}`);
     this.#every(TICK_MS, () => this.publish('tick', { ts: this.#options.clock.now() }, { dropIfSlow: true }));
     this.#every(HEALTH_MS, () => void this.#publishHealth());
-    let last = this.#options.clock.monotonicMs();
-    this.#every(LAG_MS, () => {
-      const now = this.#options.clock.monotonicMs();
-      this.#lagMs = Math.max(0, Math.round(now - last - LAG_MS));
-      last = now;
+    this.#every(PULSE_MS, () => {
+      this.#pulse.beat(this.#options.clock.monotonicMs());
       this.#options.trace.flush();
     });
   }
@@ -447,7 +445,9 @@ export class Gateway {
   }
 
   #health(): unknown {
-    return { ok: true, ts: this.#options.clock.now(), ...HEALTH_SHAPE };
+    const { stateDir } = this.#options.facts();
+    const loop = this.#pulse.facts(this.#options.clock.monotonicMs());
+    return healthOf({ at: this.#options.clock.now(), durationMs: 0, stateDir, loop });
   }
 
   #services(): Services {
@@ -469,7 +469,7 @@ export class Gateway {
         host: hostname(),
         platform: process.platform,
         uptimeMs: this.#uptimeMs(),
-        lagMs: this.#lagMs,
+        loop: this.#pulse.facts(this.#options.clock.monotonicMs()),
         rssBytes: process.memoryUsage.rss(),
       }),
       rotateSecret: (caller) => this.#rotateSecret(caller),
@@ -487,8 +487,3 @@ export class Gateway {
     return { closedSessions: opened.length };
   }
 }
-
-/** The part of `health` that `hello-ok` carries; the whole is one call away. */
-const HEALTH_SHAPE = { durationMs: 0, channels: {}, channelOrder: [], channelLabels: {} };
-
-export type { Outcome };

@@ -33,7 +33,7 @@ export function positionOf(facts: TransportFacts, rules: PositionRules): Positio
     // A13: an Origin or a forwarding header means that somebody else speaks through this socket.
     direct: named && facts.origin === null && facts.forwarding.length === 0,
     origin,
-    source: loopback ? 'loopback' : bucketOf(address),
+    source: sourceOf(address),
     remote: address,
   };
 }
@@ -45,6 +45,11 @@ export function isLoopback(address: string): boolean {
 
 function isLoopbackHost(host: string | null): boolean {
   return host !== null && /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i.test(host);
+}
+
+/** A15: loopback as one. */
+export function sourceOf(address: string): string {
+  return isLoopback(address) ? 'loopback' : bucketOf(address);
 }
 
 /** A15: IPv4 by address, IPv6 by its /64. */

@@ -28,8 +28,10 @@ interface Entry {
 interface Source {
   readonly name: string;
   readonly admitted: Set<Entry>;
-  /** Newest last; the newest is admitted first. */
-  readonly queue: Set<Entry>;
+  /** Newest last; the newest is admitted first. Those that left meanwhile are skipped. */
+  queue: Entry[];
+  /** Of `queue`, those that are there still. */
+  queued: number;
 }
 
 /**
@@ -44,6 +46,7 @@ export class SilentBudget {
   readonly #sources = new Map<string, Source>();
   /** All that are read from, oldest first. */
   readonly #admitted = new Set<Entry>();
+  /** All that wait, oldest first. */
   readonly #queued = new Set<Entry>();
   #cancelTimer: (() => void) | null = null;
 
@@ -62,13 +65,14 @@ export class SilentBudget {
 
   /** `admit`: read from it now; called at most once, perhaps at once. `cut`: it must go; not called after `spoke`. */
   enter(sourceName: string, admit: () => void, cut: () => void): Silent {
-    const source = this.#sources.get(sourceName) ?? { name: sourceName, admitted: new Set(), queue: new Set() };
+    const source = this.#sources.get(sourceName) ?? { name: sourceName, admitted: new Set(), queue: [], queued: 0 };
     this.#sources.set(sourceName, source);
     const entry: Entry = { source, admit, cut, admittedAtMs: null };
     if (this.#hasRoom(source)) {
       this.#admit(entry);
     } else {
-      source.queue.add(entry);
+      source.queue.push(entry);
+      source.queued += 1;
       this.#queued.add(entry);
       this.#trimQueue();
       this.#plan();
@@ -87,20 +91,27 @@ export class SilentBudget {
   }
 
   #admit(entry: Entry): void {
-    entry.source.queue.delete(entry);
-    this.#queued.delete(entry);
+    this.#dequeue(entry);
     entry.admittedAtMs = this.#clock.monotonicMs();
     entry.source.admitted.add(entry);
     this.#admitted.add(entry);
     entry.admit();
   }
 
+  #dequeue(entry: Entry): boolean {
+    if (!this.#queued.delete(entry)) return false;
+    const { source } = entry;
+    source.queued -= 1;
+    // Whoever comes and goes while nothing is admitted must not fill the memory.
+    if (source.queue.length > 2 * source.queued + 64) source.queue = source.queue.filter((e) => this.#queued.has(e));
+    return true;
+  }
+
   #forget(entry: Entry): boolean {
     const { source } = entry;
-    const was = this.#admitted.delete(entry) || this.#queued.delete(entry);
+    const was = this.#dequeue(entry) || this.#admitted.delete(entry);
     source.admitted.delete(entry);
-    source.queue.delete(entry);
-    if (source.admitted.size === 0 && source.queue.size === 0) this.#sources.delete(source.name);
+    if (source.admitted.size === 0 && source.queued === 0) this.#sources.delete(source.name);
     return was;
   }
 
@@ -131,12 +142,16 @@ export class SilentBudget {
   }
 
   #next(): Entry | null {
-    let next: Entry | null = null;
     for (const source of this.#sources.values()) {
-      if (source.queue.size === 0 || source.admitted.size >= this.#rules.perSource) continue;
-      for (const entry of source.queue) next = entry;
+      if (source.queued === 0 || source.admitted.size >= this.#rules.perSource) continue;
+      // Sources take turns.
+      this.#sources.delete(source.name);
+      this.#sources.set(source.name, source);
+      for (let entry = source.queue.pop(); entry !== undefined; entry = source.queue.pop()) {
+        if (this.#queued.has(entry)) return entry;
+      }
     }
-    return next;
+    return null;
   }
 
   /** Who must make room for those that wait, oldest first: of a source that is full itself, or of all. */
@@ -145,7 +160,7 @@ export class SilentBudget {
     const isFull = this.#admitted.size >= this.#rules.total;
     for (const entry of this.#admitted) {
       const { source } = entry;
-      if (isFull || (source.queue.size > 0 && source.admitted.size >= this.#rules.perSource)) return entry;
+      if (isFull || (source.queued > 0 && source.admitted.size >= this.#rules.perSource)) return entry;
     }
     return null;
   }
@@ -159,7 +174,11 @@ export class SilentBudget {
     this.#cancelTimer = this.#clock.after(Math.max(0, this.#rules.graceMs - ageMs), () => {
       this.#cancelTimer = null;
       const now = this.#clock.monotonicMs();
-      for (let v = this.#victim(); v !== null && now - (v.admittedAtMs ?? 0) >= this.#rules.graceMs; v = this.#victim()) {
+      for (
+        let v = this.#victim();
+        v !== null && now - (v.admittedAtMs ?? 0) >= this.#rules.graceMs;
+        v = this.#victim()
+      ) {
         this.#forget(v);
         v.cut();
         const next = this.#next();

@@ -5,8 +5,8 @@ import type { Context } from './handler.ts';
 import { healthOf, statusOf } from './health.ts';
 
 export function health(c: Context): MethodOutput<'health'> {
-  const { stateDir, lagMs } = c.services.facts();
-  return healthOf({ at: c.services.now(), stateDir, lagMs, durationMs: 0 });
+  const { stateDir, loop } = c.services.facts();
+  return healthOf({ at: c.services.now(), stateDir, loop, durationMs: 0 });
 }
 
 export function status(c: Context): MethodOutput<'status'> {
@@ -25,7 +25,7 @@ export function status(c: Context): MethodOutput<'status'> {
       ownerSocket: f.ownerSocket,
       stateDir: f.stateDir,
       store: f.store,
-      lagMs: f.lagMs,
+      lagMs: f.loop.delayMaxMs,
       access: {
         kind: c.principal.kind,
         scopes: authority.decider(c.principal).held.map((h) => ({ scope: h.scope, untilMs: h.until })),

@@ -4,6 +4,7 @@ import type { DeviceId, Principal, RequestId } from '../../core/authz/principal.
 import type { Instant } from '../../core/base/instant.ts';
 import type { MethodOutput } from '../../core/protocol/registry.ts';
 import type { Keys } from '../connect.ts';
+import type { LoopFacts } from '../pulse.ts';
 import type { Publisher } from '../publish.ts';
 import type { Session } from '../session.ts';
 
@@ -44,8 +45,7 @@ export interface GatewayFacts {
   readonly ownerSocket: string;
   readonly uptimeMs: number;
   readonly rssBytes: number;
-  /** The longest that the event loop was held up lately. */
-  readonly lagMs: number;
+  readonly loop: LoopFacts;
   readonly store: string;
   readonly authMode: 'token' | 'password';
   readonly configPath: string;

@@ -1,3 +1,4 @@
+import type { LoopFacts } from '../pulse.ts';
 import type { Instant } from '../../core/base/instant.ts';
 
 /** The default agent's name in OpenClaw's shapes; its clients read these fields before any agent exists. */
@@ -8,7 +9,7 @@ export function healthOf(facts: {
   readonly at: Instant;
   readonly durationMs: number;
   readonly stateDir: string;
-  readonly lagMs: number;
+  readonly loop: LoopFacts;
 }) {
   const sessions = { path: facts.stateDir, count: 0, recent: [] };
   const heartbeat = { enabled: false, every: 'disabled', everyMs: null, prompt: '', target: 'none', ackMaxChars: 300 };
@@ -24,7 +25,7 @@ export function healthOf(facts: {
     agents: [{ agentId: MAIN, isDefault: true, heartbeat, sessions }],
     sessions,
     plugins: { loaded: [], errors: [], unavailable: [] },
-    eventLoop: { degraded: facts.lagMs > 1_000, delayMaxMs: facts.lagMs },
+    eventLoop: facts.loop,
   };
 }
 

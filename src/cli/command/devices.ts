@@ -1,0 +1,161 @@
+import { EXIT, Failure } from '../../system/failure.ts';
+import { claimText, escapeText } from '../../system/text.ts';
+import { type Context, print } from '../context.ts';
+import { type Call, withOwner } from '../reach.ts';
+import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
+import { requestOf } from './devices-approve.ts';
+import { renderGiven } from './given.ts';
+import { renderRotated } from './rotated.ts';
+
+type Options = Readonly<Record<string, unknown>>;
+type Row = Readonly<Record<string, unknown>>;
+
+/** `latchkey devices reject REQUEST` */
+export async function reject(context: Context, [given = '']: readonly string[]): Promise<number> {
+  return withOwner(context, async (call) => {
+    const answer = await call('device.pair.reject', { requestId: await requestOf(context, call, given) });
+    print(context, answer, () => 'Rejected. For a day it stays listed, and can still be approved.\n');
+    return EXIT.ok;
+  });
+}
+
+/** `latchkey devices narrow DEVICE --scope … | --none` */
+export async function narrow(context: Context, args: readonly string[], options: Options): Promise<number> {
+  const scopes = exactScopes(context, options, 'devices narrow');
+  return decide(context, args, options, 'device.grant.narrow', { role: options.role, scopes }, (answer) => {
+    const left = textsOf(answer.scopes);
+    return `Narrowed: it holds ${left.length === 0 ? 'nothing' : left.join(', ')} now.\n`;
+  });
+}
+
+/** `latchkey devices rotate DEVICE [--scope …]` */
+export async function rotate(context: Context, args: readonly string[], options: Options): Promise<number> {
+  const scopes = options.scope === undefined ? {} : { scopes: textsOf(options.scope) };
+  return decide(context, args, options, 'device.token.rotate', { role: options.role, ...scopes }, (answer) => {
+    const note = textOf(answer.note) ?? 'It closes nothing: to end access, revoke.';
+    return `Rotated: the device gets its new token with its next connect.\n${escapeText(note)}\n`;
+  });
+}
+
+/** `latchkey devices revoke DEVICE [--role …] [--rotate-secret]` */
+export async function revoke(context: Context, args: readonly string[], options: Options): Promise<number> {
+  return decide(context, args, options, 'device.token.revoke', { role: options.role }, (answer) =>
+    renderGone(context, `Revoked as ${escapeText(textOf(answer.role) ?? 'operator')}.`, answer, options),
+  );
+}
+
+/** `latchkey devices remove DEVICE [--with-all] [--rotate-secret]` */
+export async function remove(context: Context, args: readonly string[], options: Options): Promise<number> {
+  const withAll = options.withAll === true ? { withAll: true } : {};
+  return decide(context, args, options, 'device.pair.remove', withAll, (answer) =>
+    renderGone(context, 'Removed in every role.', answer, options),
+  );
+}
+
+/** `latchkey devices rename DEVICE [NAME]` */
+export async function rename(context: Context, args: readonly string[], options: Options): Promise<number> {
+  // With --device the only argument is the name.
+  const [device, name] = typeof options.device === 'string' ? [undefined, args[0]] : args;
+  const label = textOf(options.name) ?? name ?? null;
+  const words = device === undefined ? [] : [device];
+  return decide(context, words, options, 'device.pair.rename', { label }, (answer) => {
+    const shown = textOf(answer.label);
+    return shown === null ? 'Renamed: shown as it names itself.\n' : `Renamed: shown as "${claimText(shown)}".\n`;
+  });
+}
+
+/** `latchkey devices ensure --key KEY --scope … | --none` */
+export async function ensure(context: Context, _args: readonly string[], options: Options): Promise<number> {
+  const scopes = exactScopes(context, options, 'devices ensure');
+  const until = typeof options.for === 'number' ? context.host.clock.now() + options.for : null;
+  return withOwner(context, async (call) => {
+    const answer = recordOf(
+      await call('device.pair.ensure', {
+        publicKey: options.key,
+        role: options.role,
+        scopes,
+        ...(until === null ? {} : { untilMs: until }),
+        ...(typeof options.name === 'string' ? { displayName: options.name } : {}),
+      }),
+    );
+    const word = answer.changed === false ? 'Ensured: it was so already' : 'Ensured';
+    print(context, answer, () => renderGiven(context, word, recordOf(answer.device), answer));
+    return EXIT.ok;
+  });
+}
+
+/** A decision about one device, and the secret's rotation after it where that was wanted. */
+async function decide(
+  context: Context,
+  args: readonly string[],
+  options: Options,
+  method: string,
+  params: Row,
+  render: (answer: Row) => string,
+): Promise<number> {
+  const given = textOf(options.device) ?? args[0] ?? null;
+  if (given === null) {
+    throw new Failure(EXIT.usage, {
+      what: 'no device is named',
+      why: `${method} acts on one device: its id, the beginning of it, or its name`,
+      run: `${context.command} devices list`,
+    });
+  }
+  return withOwner(context, async (call) => {
+    const answer = recordOf(await call(method, { deviceId: await deviceOf(context, call, given), ...params }));
+    const rotated = options.rotateSecret === true ? await call('gateway.secret.rotate', {}) : undefined;
+    const document = rotated === undefined ? answer : { ...answer, secret: rotated };
+    print(context, document, () => `${render(answer)}${rotated === undefined ? '' : renderRotated(context, rotated)}`);
+    return EXIT.ok;
+  });
+}
+
+/** A device by its id, the beginning of it (≥ 4 characters), its key, or its name. */
+async function deviceOf(context: Context, call: Call, given: string): Promise<string> {
+  if (/^[0-9a-f]{64}$/.test(given)) return given;
+  const list = recordOf(await call('device.pair.list'));
+  const all = [...recordsOf(list.paired), ...recordsOf(list.pending)];
+  const ids = (matches: (row: Row) => boolean) => [
+    ...new Set(all.filter(matches).flatMap((row) => textOf(row.deviceId) ?? [])),
+  ];
+  const byId = ids((row) => given.length >= 4 && textOf(row.deviceId)?.startsWith(given) === true);
+  const found = byId.length > 0 ? byId : ids((row) => row.displayName === given || row.publicKey === given);
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
+  throw new Failure(only === undefined ? EXIT.failed : EXIT.usage, {
+    what: only === undefined ? `no device is called '${given}'` : `'${given}' means ${found.length} devices`,
+    why: only === undefined ? 'no id begins so, and no device has that name' : found.join(', '),
+    run: `${context.command} devices list`,
+  });
+}
+
+/** "Exactly these" must be said: an option that was forgotten would take everything. */
+function exactScopes(context: Context, options: Options, command: string): readonly string[] {
+  const scopes = textsOf(options.scope);
+  if (scopes.length > 0 !== (options.none === true)) return scopes;
+  throw new Failure(EXIT.usage, {
+    what: scopes.length > 0 ? '--scope and --none are both given' : 'no scope is given',
+    why: 'what the device holds afterwards is exactly what is named: --scope for each, or --none',
+    run: `${context.command} ${command} --help`,
+  });
+}
+
+/** A9: what is over, and what is not. */
+function renderGone(context: Context, word: string, answer: Row, options: Options): string {
+  const closed = numberOf(answer.closedSessions) ?? 0;
+  const approved = recordsOf(answer.approved).map((row) => {
+    const name = textOf(row.displayName);
+    return `${escapeText((textOf(row.deviceId) ?? '?').slice(0, 12))}${name === null ? '' : ` "${claimText(name)}"`}`;
+  });
+  const lines = [`${word} ${closed} ${closed === 1 ? 'session' : 'sessions'} closed.\n`];
+  if (approved.length > 0 && options.withAll !== true) {
+    lines.push(`Devices that it approved are still paired: ${approved.join(', ')}\n`);
+  }
+  if (answer.secretHolderCanReturn === true && options.rotateSecret !== true) {
+    lines.push(
+      'The shared secret had paired it: whoever knows the secret can still open sessions.\n',
+      `To end that too: ${context.command} gateway secret rotate\n`,
+    );
+  }
+  return lines.join('');
+}

@@ -1,0 +1,120 @@
+import { type Challenge, hostOf, NoChallenge, readChallenge } from '../../client/node/challenge.ts';
+import { decodeBase64url, verifyEd25519 } from '../../system/crypto.ts';
+import { EXIT, isFailure } from '../../system/failure.ts';
+import { readGatewayIdentity } from '../../system/identity.ts';
+import { newNonce, randomBytes } from '../../system/random.ts';
+import { type Context, print } from '../context.ts';
+import { painter } from '../output.ts';
+import { GatewayBusy, GatewayDown, withOwner } from '../reach.ts';
+import { readRun } from '../running.ts';
+import { numberOf, recordOf, textOf } from '../value.ts';
+
+/** How long a door may be silent before it is called busy. */
+const PATIENCE_MS = 3_000;
+
+interface Door {
+  readonly where: string;
+  readonly state: 'ok' | 'busy' | 'down' | 'foreign';
+  readonly detail: string;
+  readonly tookMs: number | null;
+}
+
+/** `latchkey gateway probe`: both doors, each with the reason. Writes nothing (A6). Exit 0 when both answer. */
+export async function gatewayProbe(context: Context): Promise<number> {
+  const patient: Context = context.globals.timeout === undefined ? { ...context, timeoutMs: PATIENCE_MS } : context;
+  // The owner socket first: as root it makes this process the directory's owner, who may read the rest.
+  const owner = await probeOwner(patient);
+  const tcp = await probeTcp(patient);
+  const doors = { owner, tcp };
+  const ok = owner.state === 'ok' && tcp.state === 'ok';
+  const busy = owner.state === 'busy' || tcp.state === 'busy';
+  print(context, { ok, busy, stateDir: context.state.path, ...doors }, () => render(context, doors));
+  return ok ? EXIT.ok : busy ? EXIT.later : EXIT.failed;
+}
+
+async function probeOwner(context: Context): Promise<Door> {
+  const { clock } = context.host;
+  const beganMs = clock.monotonicMs();
+  const where = 'owner socket';
+  const took = () => Math.round(clock.monotonicMs() - beganMs);
+  try {
+    const health = recordOf(await withOwner(context, (call) => call('health')));
+    const loop = recordOf(health.eventLoop);
+    const slow =
+      loop.degraded === true ? `, its event loop was held up for ${numberOf(loop.delayMaxMs) ?? '?'} ms` : '';
+    return { where, state: 'ok', detail: `answers; you are the owner${slow}`, tookMs: took() };
+  } catch (error) {
+    if (error instanceof GatewayBusy) {
+      return { where, state: 'busy', detail: `takes connections, but: ${error.message}`, tookMs: took() };
+    }
+    if (error instanceof GatewayDown) return { where, state: 'down', detail: error.message, tookMs: null };
+    if (isFailure(error) && error.exitCode !== EXIT.permission) {
+      return { where, state: 'down', detail: error.message, tookMs: took() };
+    }
+    throw error;
+  }
+}
+
+/** Where the door is: the running gateway says so itself, else the configuration. */
+async function doorOf(context: Context): Promise<{ address: string; port: number }> {
+  const run = readRun(context.state.path);
+  const [address = '127.0.0.1'] = run?.addresses ?? [];
+  const bare = address.replace(/^\[?([^\]]*?)\]?:\d+$/, '$1');
+  if (run?.port != null) return { address: reachable(bare), port: run.port };
+  const { configPath, loadConfig } = await import('../../config/load.ts');
+  const path = configPath(context.state.path, context.host.env, context.state.from === '--profile');
+  const { gateway } = loadConfig({ path, profile: context.state.profile }).config;
+  return { address: reachable(gateway.bind.addresses[0] ?? '127.0.0.1'), port: gateway.port };
+}
+
+function reachable(address: string): string {
+  return address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
+}
+
+async function probeTcp(context: Context): Promise<Door> {
+  const { clock } = context.host;
+  const { address, port } = await doorOf(context);
+  const where = `ws://${hostOf(address, port)}`;
+  const lk = newNonce();
+  const beganMs = clock.monotonicMs();
+  try {
+    const webSocketKey = randomBytes(16).toString('base64');
+    const challenge = await readChallenge({ address, port, lk, webSocketKey, timeoutMs: context.timeoutMs });
+    const tookMs = Math.round(clock.monotonicMs() - beganMs);
+    return { where, tookMs, ...identified(context, challenge, lk, hostOf(address, port)) };
+  } catch (error) {
+    if (!(error instanceof NoChallenge)) throw error;
+    const state = error.kind === 'silent' ? 'busy' : error.kind === 'unreachable' ? 'down' : 'foreign';
+    return { where, state, detail: error.message, tookMs: null };
+  }
+}
+
+/** A18: whether the gateway behind the port is the one of this state directory. */
+function identified(context: Context, challenge: Challenge, lk: string, host: string): Pick<Door, 'state' | 'detail'> {
+  if (challenge.gateway === null) return { state: 'foreign', detail: 'a gateway that proves no key: not a Latchkey' };
+  const { key, signature } = challenge.gateway;
+  const raw = decodeBase64url(key, 32);
+  const signed = decodeBase64url(signature, 64);
+  const text = `latchkey-gw-1|${lk}|${challenge.nonce}|${host}`;
+  if (raw === null || signed === null || !verifyEd25519(raw, text, signed)) {
+    return { state: 'foreign', detail: "the gateway's proof of its key is wrong" };
+  }
+  const own = readGatewayIdentity(context.state.path)?.signingKey.publicKey ?? null;
+  if (own === null) return { state: 'ok', detail: `sends its challenge; gateway key ${key}` };
+  return own === key
+    ? { state: 'ok', detail: 'sends its challenge and proves its key' }
+    : { state: 'foreign', detail: `another gateway, with key ${key}` };
+}
+
+function render(context: Context, doors: { readonly owner: Door; readonly tcp: Door }): string {
+  const paint = painter(context.output.colour);
+  const style = { ok: 'green', busy: 'yellow', down: 'red', foreign: 'red' } as const;
+  const lines = [doors.owner, doors.tcp].map(({ where, state, detail, tookMs }) => {
+    const took = tookMs === null ? '' : paint('dim', ` (${tookMs} ms)`);
+    return `${paint(style[state], state.padEnd(8))}${where}: ${detail}${took}\n`;
+  });
+  const version = textOf(readRun(context.state.path)?.version);
+  if (doors.owner.state === 'down') lines.push(`\nto start it: ${context.command} gateway run\n`);
+  else if (version !== null) lines.push(paint('dim', `gateway ${version}, state ${context.state.path}\n`));
+  return lines.join('');
+}

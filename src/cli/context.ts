@@ -1,0 +1,70 @@
+import type { Clock } from '../system/clock.ts';
+import { resolveStateDir, type StateDirChoice } from '../system/state-dir.ts';
+import { shellWord } from '../system/text.ts';
+import type { Output } from './output.ts';
+
+/** Options that every command takes, before or after its name. */
+export interface Globals {
+  readonly profile?: string;
+  readonly stateDir?: string;
+  readonly json?: boolean;
+  readonly color?: boolean;
+  readonly timeout?: number;
+  readonly verbose?: boolean;
+}
+
+/** What the composition root gives the command line. */
+export interface Host {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly version: string;
+  output(options: { readonly json: boolean; readonly color: boolean }): Output;
+  /** One line that a person typed; `null` when there is none. */
+  ask(question: string): Promise<string | null>;
+  /** The gateway itself, loaded on use. */
+  runGateway(options: {
+    readonly stateDir: string;
+    readonly port?: number;
+    readonly bind?: string;
+    readonly profile?: string;
+  }): Promise<number>;
+}
+
+/** One run of one command. */
+export interface Context {
+  readonly globals: Globals;
+  readonly host: Host;
+  readonly output: Output;
+  readonly state: StateDirChoice;
+  /** How this state directory is named on a command line that can be pasted: `latchkey --profile work`. */
+  readonly command: string;
+  /** Milliseconds that one request may take. */
+  readonly timeoutMs: number;
+}
+
+const TIMEOUT_MS = 10_000;
+
+export function contextOf(globals: Globals, host: Host): Context {
+  const state = resolveStateDir({ stateDir: globals.stateDir, profile: globals.profile, env: host.env });
+  const profile = globals.profile === undefined ? '' : ` --profile ${shellWord(globals.profile)}`;
+  const stateDir = globals.stateDir === undefined ? '' : ` --state-dir ${shellWord(globals.stateDir)}`;
+  return {
+    globals,
+    host,
+    state,
+    output: host.output({ json: globals.json === true, color: globals.color !== false }),
+    command: `latchkey${profile}${stateDir}`,
+    timeoutMs: globals.timeout ?? TIMEOUT_MS,
+  };
+}
+
+/** The one document of `--json`, or the text for people. */
+export function print(context: Context, document: unknown, text: () => string): void {
+  context.output.out(context.globals.json === true ? `${JSON.stringify(document, null, 2)}\n` : text());
+}
+
+/** For `-v`: on standard error, like everything that is not the result. */
+export function tell(context: Context, line: string): void {
+  if (context.globals.verbose === true) context.output.err(`latchkey: ${line}\n`);
+}

@@ -1,0 +1,49 @@
+import { writeSync } from 'node:fs';
+import { codeOf } from '../system/failure.ts';
+
+/** Where a command writes: results to `out`, everything else to `err`. */
+export interface Output {
+  out(text: string): void;
+  err(text: string): void;
+  /** Colour and width only where a person looks. */
+  readonly colour: boolean;
+  /** A person can be asked. */
+  readonly interactive: boolean;
+}
+
+/** Whole texts, at once: nothing is left in a buffer when the process ends. What costs time is asked when it is needed. */
+export function processOutput(terminal: { colour(): boolean; interactive(): boolean }): Output {
+  return {
+    out: (text) => writeAll(1, text),
+    err: (text) => writeAll(2, text),
+    get colour() {
+      return terminal.colour();
+    },
+    get interactive() {
+      return terminal.interactive();
+    },
+  };
+}
+
+function writeAll(file: number, text: string): void {
+  let bytes = Buffer.from(text, 'utf8');
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(file, bytes));
+    } catch (error) {
+      const code = codeOf(error);
+      // A pipe whose reader is slow: wait for it. One without a reader: nobody wants the rest.
+      if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      else if (code === 'EPIPE') return;
+      else throw error;
+    }
+  }
+}
+
+const CODES = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', cyan: '36' } as const;
+export type Style = keyof typeof CODES;
+export type Paint = (style: Style, text: string) => string;
+
+export function painter(colour: boolean): Paint {
+  return (style, text) => (colour ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text);
+}

@@ -1,0 +1,145 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Client, ConnectionLost, NoAnswer, RemoteError, type Transport } from '../client/client.ts';
+import { openOwnerSocket } from '../client/node/socket.ts';
+import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
+import { fits, ownerSocketPlace } from '../system/owner.ts';
+import { checkPrivateDirectory, enterStateDir } from '../system/state-dir.ts';
+import { escapeText, shellWord } from '../system/text.ts';
+import { type Context, tell } from './context.ts';
+import { readRun } from './running.ts';
+import { isRecord } from './value.ts';
+
+/** Nobody serves the owner socket of this state directory. */
+export class GatewayDown extends Error {
+  override readonly name = 'GatewayDown';
+}
+
+/** The gateway's process is there and takes connections, but does not answer. */
+export class GatewayBusy extends Error {
+  override readonly name = 'GatewayBusy';
+}
+
+/**
+ * Does `work` over the owner socket (A11): no token, no pairing.
+ * @throws GatewayDown, GatewayBusy; Failure for a refusal, or for a directory that isn't ours
+ */
+export async function withOwner<T>(context: Context, work: (call: Call) => Promise<T>): Promise<T> {
+  const client = new Client(await openOwner(context), (delayMs, run) => context.host.clock.after(delayMs, run));
+  const call: Call = async (method, params) => {
+    const began = context.host.clock.monotonicMs();
+    try {
+      return await client.request(method, params, context.timeoutMs);
+    } catch (error) {
+      throw await explained(error, context, method);
+    } finally {
+      tell(context, `${method}: ${Math.round(context.host.clock.monotonicMs() - began)} ms`);
+    }
+  };
+  try {
+    return await work(call);
+  } finally {
+    client.close();
+  }
+}
+
+/** One request; the payload of its answer. */
+export type Call = (method: string, params?: Readonly<Record<string, unknown>>) => Promise<unknown>;
+
+export async function callOwner(
+  context: Context,
+  method: string,
+  params?: Readonly<Record<string, unknown>>,
+): Promise<unknown> {
+  return withOwner(context, (call) => call(method, params));
+}
+
+async function openOwner(context: Context): Promise<Transport> {
+  const { path: stateDir } = context.state;
+  if (!enterStateDir(stateDir)) throw new GatewayDown(`there is no state directory ${stateDir}`);
+  const usual = join(stateDir, 'run', 'gateway.sock');
+  if (process.platform !== 'win32' && fits(usual)) {
+    const transport = await openAt(context, usual);
+    if (transport !== null) return transport;
+  }
+  // What the gateway says itself comes next: its environment, or its name for the directory, may differ from ours.
+  const run = readRun(stateDir);
+  const elsewhere = run?.socket ?? ownerSocketPlace(stateDir, context.host.env).path;
+  const transport = elsewhere === usual ? null : await openAt(context, elsewhere, run?.alive === true);
+  if (transport !== null) return transport;
+  throw new GatewayDown(`nobody listens at ${elsewhere}`);
+}
+
+/** `null`: nobody listens there. @throws GatewayBusy, or Failure for a place that isn't ours */
+async function openAt(context: Context, path: string, alive = true): Promise<Transport | null> {
+  tell(context, `owner socket ${path}`);
+  try {
+    // A directory of another user's making could hold another user's socket.
+    if (process.platform !== 'win32') checkPrivateDirectory(dirname(path));
+    return await openOwnerSocket(path);
+  } catch (error) {
+    // Of a gateway that is gone nothing need be left: then there is nothing to check.
+    if (isFailure(error) && (!existsSync(dirname(path)) || !alive)) return null;
+    const code = codeOf(error);
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') return null;
+    if (code === 'EACCES' || code === 'EPERM') {
+      throw new Failure(EXIT.permission, {
+        what: `can't open ${path}`,
+        why: 'it belongs to another user',
+        run: `ls -l ${shellWord(path)}`,
+      });
+    }
+    // Its queue of connections is full: it has not taken one for a while.
+    if (code === 'EAGAIN') throw new GatewayBusy(`${path} takes no more connections`);
+    throw error;
+  }
+}
+
+async function explained(error: unknown, context: Context, method: string): Promise<unknown> {
+  if (error instanceof RemoteError) return refusalOf(error, context, method);
+  if (error instanceof NoAnswer) return new GatewayBusy(`no answer to ${method} within ${error.afterMs} ms`);
+  if (error instanceof ConnectionLost) {
+    return new Failure(EXIT.later, {
+      what: `${method} was not answered`,
+      why: `the connection to the gateway was lost: ${error.message}`,
+      run: `${context.command} gateway probe`,
+    });
+  }
+  return error;
+}
+
+/** A16: the remedy comes from this side's own table; the remote's text is shown as its words. */
+async function refusalOf(error: RemoteError, context: Context, method: string): Promise<Failure> {
+  const { remedyFor } = await import('../core/protocol/error.ts');
+  const { details, code, retryAfterMs, retryable } = error.error;
+  const requestId = isRecord(details) && typeof details.requestId === 'string' ? details.requestId : undefined;
+  const known =
+    error.refusal === null
+      ? null
+      : remedyFor(error.refusal, { command: context.command, method, ...(requestId ? { requestId } : {}) });
+  const later = retryable === true || retryAfterMs !== undefined || known?.retry === 'after';
+  return new Failure(later ? EXIT.later : EXIT.failed, {
+    what: `${method} was refused (${escapeText(error.refusal ?? code)})`,
+    why: `the gateway says: ${escapeText(error.message.slice(0, 500))}`,
+    run: known?.remedy ?? `${context.command} status`,
+  });
+}
+
+/** What a person is told of a gateway that isn't there, or doesn't answer. */
+export function failureOf(error: GatewayDown | GatewayBusy, context: Context): Failure {
+  const run = readRun(context.state.path);
+  if (error instanceof GatewayBusy) {
+    const pid = run?.alive === true ? ` (pid ${run.pid})` : '';
+    return new Failure(EXIT.later, {
+      what: `the gateway${pid} is busy`,
+      why: error.message,
+      run: `${context.command} gateway probe`,
+    });
+  }
+  const starting = run?.alive === true ? `; pid ${run.pid} is there, perhaps still starting or stopping` : '';
+  return new Failure(EXIT.later, {
+    what: `the gateway of ${context.state.path} is not running`,
+    why: `${error.message}${starting}`,
+    run: `${context.command} gateway run`,
+  });
+}

@@ -1,0 +1,107 @@
+import type { RawData, WebSocket } from 'ws';
+import { CLOSE_GRACE_MS, PREAUTH_MESSAGE_BYTES } from '../../core/protocol/limit.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Accept, Pipe, Receiver, TransportFacts } from './pipe.ts';
+
+/** RFC 6455: a kind of data that is not taken. */
+const UNSUPPORTED_DATA = 1003;
+/** Not sent: the connection ended without a close frame. */
+const ABNORMAL = 1006;
+
+/**
+ * ws takes its bound on one message when the socket opens, and has no way to raise it after `connect` was answered.
+ * Its receiver reads this field anew for each frame. The version is pinned, and a test holds both bounds.
+ */
+interface BoundedReceiver {
+  _maxPayload: number;
+}
+
+/** One WebSocket as a pipe. */
+export class WebSocketPipe implements Pipe {
+  readonly facts: TransportFacts;
+  readonly #ws: WebSocket;
+  readonly #clock: Clock;
+  #closing: { readonly code: number; readonly reason: string } | null = null;
+  #cancelCut: (() => void) | null = null;
+  #alive = true;
+  #paused = false;
+
+  constructor(ws: WebSocket, facts: TransportFacts, clock: Clock) {
+    this.#ws = ws;
+    this.facts = facts;
+    this.#clock = clock;
+  }
+
+  /** @param spoke called with the first whole message @param gone called once, after the receiver was told */
+  open(accept: Accept, spoke: () => void, gone: () => void): void {
+    const ws = this.#ws;
+    this.allow(PREAUTH_MESSAGE_BYTES);
+    ws.on('error', () => {
+      // ws has sent the close frame that fits (1002, 1007, 1009), and closes.
+    });
+    ws.on('pong', () => {
+      this.#alive = true;
+    });
+    const receiver: Receiver = accept(this);
+    ws.on('message', (data: RawData, isBinary: boolean) => {
+      this.#alive = true;
+      if (this.#closing !== null) return;
+      spoke();
+      if (isBinary) this.close(UNSUPPORTED_DATA, '');
+      else receiver.message((data as Buffer).toString('utf8'));
+    });
+    ws.once('close', (code, reason) => {
+      this.#cancelCut?.();
+      const how = this.#closing ?? { code, reason: reason.toString('utf8') };
+      receiver.closed(how.code, how.reason);
+      gone();
+    });
+  }
+
+  /** Asks whether the peer is there. False: it was asked before and said nothing since. */
+  probe(): boolean {
+    // Who isn't read from can't be heard.
+    if (this.#paused || this.#closing !== null) return true;
+    if (!this.#alive) return false;
+    this.#alive = false;
+    this.#ws.ping();
+    return true;
+  }
+
+  send(text: string): void {
+    if (this.#closing === null && this.#ws.readyState === this.#ws.OPEN) this.#ws.send(text);
+  }
+
+  buffered(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#closing !== null) return;
+    this.#closing = { code, reason };
+    this.resume();
+    this.#ws.close(code, reason);
+    this.#cancelCut = this.#clock.after(CLOSE_GRACE_MS, () => this.#ws.terminate());
+  }
+
+  cut(): void {
+    this.#closing ??= { code: ABNORMAL, reason: '' };
+    this.#ws.terminate();
+  }
+
+  allow(maxMessageBytes: number): void {
+    const { _receiver: receiver } = this.#ws as unknown as { _receiver?: BoundedReceiver };
+    if (typeof receiver?._maxPayload !== 'number') throw new Error('this version of ws keeps its bound elsewhere');
+    receiver._maxPayload = maxMessageBytes;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#ws.isPaused) this.#ws.resume();
+  }
+}

@@ -1,0 +1,27 @@
+import pkg from '../../package.json' with { type: 'json' };
+import { main } from '../cli/main.ts';
+import { processOutput } from '../cli/output.ts';
+import { systemClock } from '../system/clock.ts';
+
+/** The command line's composition root. */
+const { env } = process;
+
+/** Loaded on use: it brings half of Node's network code along. */
+const isTerminal = (file: number) => process.getBuiltinModule('node:tty').isatty(file);
+
+main({
+  argv: process.argv.slice(2),
+  env,
+  clock: systemClock,
+  version: pkg.version,
+  output: ({ json, color }) =>
+    processOutput({
+      colour: () => color && !json && !env.NO_COLOR && env.TERM !== 'dumb' && isTerminal(1),
+      interactive: () => !json && isTerminal(0) && isTerminal(2),
+    }),
+  ask: async (question) => (await import('../cli/ask.ts')).ask(question),
+  runGateway: async (options) => (await import('./gateway.ts')).runGateway(options),
+}).then((code) => {
+  // Everything is written by now; what is still open (a socket on its way out) need not be waited for.
+  process.exit(code);
+});

@@ -1,0 +1,42 @@
+import type { CodeId, DeviceId } from '../core/authz/principal.ts';
+import type { GatewayOptions } from '../gateway/gateway.ts';
+import {
+  comparisonCode,
+  decodeBase64url,
+  deviceIdOf,
+  deviceToken,
+  equalSecrets,
+  KEY_BYTES,
+  SIGNATURE_BYTES,
+  sha256,
+  sha256Hex,
+  verifyEd25519,
+} from '../system/crypto.ts';
+import type { GatewayIdentity } from '../system/identity.ts';
+import { newNonce } from '../system/random.ts';
+
+/** The gateway's cryptography, from its identity. */
+export function keysOf(identity: GatewayIdentity): GatewayOptions['keys'] {
+  const { signingKey, tokenKey } = identity;
+  return {
+    gatewayKey: signingKey.publicKey,
+    sign: (text) => signingKey.sign(text),
+    newSalt() {
+      const s = newNonce();
+      return { s, nonce: sha256(s).toString('base64url') };
+    },
+    verify(key, text, signature) {
+      const raw = decodeBase64url(key, KEY_BYTES);
+      const bytes = decodeBase64url(signature, SIGNATURE_BYTES);
+      return raw !== null && bytes !== null && verifyEd25519(raw, text, bytes);
+    },
+    deviceId(key) {
+      const raw = decodeBase64url(key, KEY_BYTES);
+      return raw === null ? null : (deviceIdOf(raw) as DeviceId);
+    },
+    codeId: (code) => sha256Hex(code) as CodeId,
+    same: equalSecrets,
+    deviceToken: (device, role, epoch) => deviceToken(tokenKey, device, role, epoch),
+    comparison: (deviceKey, r, s) => comparisonCode({ deviceKey, gatewayKey: signingKey.publicKey, r, s }),
+  };
+}

@@ -1,0 +1,5 @@
+import { access } from './0001-access.ts';
+import type { Migration } from './migration.ts';
+
+/** Every migration there is, in order. */
+export const migrations: readonly Migration[] = [access];

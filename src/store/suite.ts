@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, describe } from 'vitest';
+import type { Store } from './store.ts';
+import { changeRules } from './suite/change.ts';
+import { codeRules } from './suite/code.ts';
+import { deviceRules } from './suite/device.ts';
+import { endRules } from './suite/end.ts';
+import { roomRules } from './suite/room.ts';
+import { transactionRules } from './suite/transaction.ts';
+
+/** One driver under test. */
+export interface Subject {
+  /** A store with nothing in it. */
+  open(): Promise<Store>;
+  /** Opens anew what the store held when it was closed; `null` for a driver that keeps nothing. */
+  readonly reopen: (() => Promise<Store>) | null;
+  /** Removes what the store left on the machine. */
+  clear(): Promise<void>;
+}
+
+/** The store of the running test. */
+export interface Held {
+  readonly store: Store;
+  /** Closes the store and opens it anew. */
+  reopen: (() => Promise<void>) | null;
+}
+
+/** Holds a driver to S1–S21 (README.md). `make` is called for each rule. */
+export function registerStoreContract(name: string, make: () => Subject): void {
+  describe(`rule S (store contract): ${name}`, () => {
+    let subject: Subject;
+    let store: Store;
+    const { reopen } = make();
+    const held: Held = {
+      get store() {
+        return store;
+      },
+      reopen:
+        reopen === null
+          ? null
+          : async () => {
+              await store.close();
+              store = (await subject.reopen?.()) ?? store;
+            },
+    };
+    beforeEach(async () => {
+      subject = make();
+      store = await subject.open();
+    });
+    afterEach(async () => {
+      await store.close();
+      await subject.clear();
+    });
+    transactionRules(held);
+    deviceRules(held);
+    roomRules(held);
+    endRules(held);
+    codeRules(held);
+    changeRules(held);
+  });
+}
