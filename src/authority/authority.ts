@@ -39,6 +39,9 @@ export type ConnectInput = Omit<Connect, 'kind' | 'at' | 'seq' | 'fresh' | 'secr
   readonly code: CodeId | null;
 };
 
+/** Decisions that take away: they may use the room that the store keeps for them. */
+const TAKES: readonly string[] = ['reject', 'narrow', 'revoke', 'remove'];
+
 /** A decision about a device that exists; the rest of the command is added here. */
 export type DecisionInput =
   | { readonly kind: 'approve'; readonly id: RequestId; readonly scopes: readonly Scope[] | null; readonly until: End }
@@ -242,7 +245,7 @@ export class Authority {
       return this.#ledger.apply(tx, draft, subject, key, (seq, fresh) =>
         this.#decision(draft, principal, input, past, seq, fresh),
       );
-    });
+    }, TAKES.includes(input.kind));
   }
 
   #decision(
@@ -271,9 +274,12 @@ export class Authority {
     scopes: readonly Scope[],
   ): Promise<Result<CodeState, Refusal>> {
     let made: Result<CodeState, Refusal> = err({ code: 'not_found', retry: 'never' });
-    await this.#ledger.write(async (tx) => {
+    await this.#ledger.write(async (tx, load) => {
       const at = this.#world.now();
-      const decider = this.decider(principal);
+      // A7: judged by what stands in the committing transaction.
+      const self = principal.kind === 'device' ? load(principal.device) : null;
+      const held = heldBy(principal, { self, secretScopes: this.#world.secretScopes() }, at);
+      const decider = { principal, held };
       const judged = makeCode({ at, seq: 0, decider, id, role, scopes });
       made = judged;
       if (!judged.ok) return;
@@ -291,8 +297,6 @@ export class Authority {
   }
 }
 
-/** Decisions that take away: they may use the store's reserve. */
-const TAKES: readonly DecisionInput['kind'][] = ['reject', 'narrow', 'revoke', 'remove'];
 const PROVISIONAL = 'provisional' as RequestId;
 const NOBODY = '' as DeviceId;
 /** Room as seen by a connect that is tried without the store: an ask always goes through the transaction. */

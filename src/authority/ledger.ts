@@ -1,5 +1,5 @@
 import type { Command, Effect, Reply, Step } from '../core/authz/command.ts';
-import type { DeviceId, Principal, RequestId } from '../core/authz/principal.ts';
+import type { DeviceId, RequestId } from '../core/authz/principal.ts';
 import { blankDevice, type DeviceState, nextEnd } from '../core/authz/state.ts';
 import { step } from '../core/authz/step.ts';
 import type { End, Instant } from '../core/base/instant.ts';
@@ -125,8 +125,8 @@ export class Ledger {
   }
 
   /** Work of a commit that is no step of a device: the making of a code. */
-  write<T>(work: (tx: WriteTx) => Promise<T>): Promise<T> {
-    return this.#committer.run((tx) => work(tx));
+  write<T>(work: (tx: WriteTx, load: (device: DeviceId) => DeviceState | null) => Promise<T>): Promise<T> {
+    return this.#committer.run((tx, pending) => work(tx, (device) => pending.get(device) ?? this.peek(device)));
   }
 
   /** One step, saved by compare-and-set, its effects carried out or kept to be told. */

@@ -28,6 +28,8 @@ export interface Host {
     readonly port?: number;
     readonly bind?: string;
     readonly profile?: string;
+    /** T18: the profile was named outright, so an inherited configuration path doesn't count. */
+    readonly explicitProfile: boolean;
   }): Promise<number>;
 }
 

@@ -1,19 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { codeOf } from '../system/failure.ts';
-import { isRecord } from './value.ts';
+import { processStart } from '../system/process.ts';
+import { isRecord, numberOf, textOf } from './value.ts';
 
-/** What `run/gateway.json` says of the gateway that wrote it last. It may be gone: `alive` is asked of the system. */
+/**
+ * What `run/gateway.json` says of whoever held the lock last (system/lock.ts writes it). Read here without that module:
+ * it opens databases, and a command that only looks needs none.
+ */
 export interface RunRecord {
-  readonly pid: number | null;
+  readonly pid: number;
+  /** `latchkey gateway`, or the command that held the lock. */
+  readonly program: string | null;
   readonly port: number | null;
-  readonly addresses: readonly string[];
   readonly socket: string | null;
-  readonly version: string | null;
+  /** That very process is still there; a later one with its number is not it. */
   readonly alive: boolean;
 }
 
-/** `null`: no gateway ever ran here, or its record can't be read. Writes nothing. */
+/** `null`: nobody ever ran here, or the record can't be read. Writes nothing. */
 export function readRun(stateDir: string): RunRecord | null {
   let value: unknown;
   try {
@@ -23,23 +27,16 @@ export function readRun(stateDir: string): RunRecord | null {
     return null;
   }
   if (!isRecord(value)) return null;
-  const { pid, port, addresses, socket, version } = value;
-  const known = typeof pid === 'number' && Number.isSafeInteger(pid) && pid > 0 ? pid : null;
+  const pid = numberOf(value.pid);
+  if (pid === null || !Number.isSafeInteger(pid) || pid < 1) return null;
+  const began = textOf(value.started);
+  const now = processStart(pid);
+  const port = numberOf(value.port);
   return {
-    pid: known,
-    port: typeof port === 'number' && port > 0 ? port : null,
-    addresses: Array.isArray(addresses) ? addresses.filter((a) => typeof a === 'string') : [],
-    socket: typeof socket === 'string' ? socket : null,
-    version: typeof version === 'string' ? version : null,
-    alive: known !== null && isAlive(known),
+    pid,
+    program: textOf(value.program),
+    port: port !== null && port > 0 ? port : null,
+    socket: textOf(value.socket),
+    alive: now !== undefined && (began === null || now === null || now === began),
   };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === 'EPERM';
-  }
 }

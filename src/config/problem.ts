@@ -1,7 +1,7 @@
 import { Errors } from 'typebox/value';
 import { nearest } from '../system/text.ts';
-import { ConfigFile, EXPLAINED } from './schema.ts';
 import { dotted } from './locate.ts';
+import { ConfigFile, EXPLAINED } from './schema.ts';
 
 /** One thing that is wrong with a configuration. Never quotes a value: it may be a secret. */
 export interface Problem {

@@ -1,36 +1,31 @@
 import { hostname } from 'node:os';
-import type { Authority, Listener } from '../authority/authority.ts';
-import { ROLES } from '../core/authz/scope.ts';
-import type { Principal, RequestId } from '../core/authz/principal.ts';
-import { backoffMs, type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
+import type { Authority } from '../authority/authority.ts';
+import type { Outcome } from '../core/authz/command.ts';
+import type { DeviceId, Principal, RequestId } from '../core/authz/principal.ts';
+import { coversAll, type Role } from '../core/authz/scope.ts';
+import { type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
 import { EVENTS, type EventName } from '../core/protocol/event.ts';
 import { helloOk } from '../core/protocol/hello.ts';
 import { HANDSHAKE_MS, MAX_BUFFERED_BYTES, TICK_MS } from '../core/protocol/limit.ts';
 import { gatewayText } from '../core/protocol/signed.ts';
-import { coversAll } from '../core/authz/scope.ts';
 import type { Trace } from '../store/store.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Challenge, ConnectFacts, DoorRules, Keys, Verdict } from './connect.ts';
 import { Connection } from './connection.ts';
+import type { Diary } from './diary.ts';
 import { type Answer, type Caller, Dispatch } from './dispatch.ts';
-import { GuessBrake, type GuessRules } from './guess.ts';
+import type { GuessRules } from './guess.ts';
 import type { Accept, Pipe } from './listen/pipe.ts';
 import { presence } from './method/gateway.ts';
-import { healthOf } from './method/health.ts';
 import type { GatewayFacts, Services } from './method/handler.ts';
-import { pendingRows } from './method/row.ts';
+import { healthOf } from './method/health.ts';
 import { isPassing } from './presence.ts';
-import { PULSE_MS, Pulse } from './pulse.ts';
 import { Publisher, type PublishOptions } from './publish.ts';
+import { PULSE_MS, Pulse } from './pulse.ts';
+import { Refusals } from './refusals.ts';
 import type { Session } from './session.ts';
+import { tidings } from './tidings.ts';
 import { Waiters } from './waiters.ts';
-
-/** What the gateway says for people to read. */
-export interface Diary {
-  info(event: string, fields: Record<string, unknown>): void;
-  warn(event: string, fields: Record<string, unknown>): void;
-  error(event: string, error: unknown): void;
-}
 
 export interface GatewayOptions {
   readonly authority: Authority;
@@ -53,7 +48,6 @@ export interface GatewayOptions {
 /** The in-process callers there are (A12). */
 const INTERNAL: readonly Principal[] = [{ kind: 'internal', component: 'publisher' }];
 const HEALTH_MS = 60_000;
-const REPEATS_MAX = 1_000;
 
 /** Everything between the transports and the authority: sessions, events, waiting sockets, orderly shutdown. */
 export class Gateway {
@@ -64,8 +58,7 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #connections = new Set<Connection>();
   readonly #waiters = new Waiters();
-  readonly #brake: GuessBrake;
-  readonly #repeats = new Map<string, number>();
+  readonly #refusals: Refusals;
   readonly #startedMs: number;
   readonly #cancel: (() => void)[] = [];
   #stateVersion = { presence: 0, health: 0 };
@@ -79,10 +72,20 @@ export class Gateway {
     this.keys = options.keys;
     this.#startedMs = options.clock.monotonicMs();
     this.#pulse = new Pulse(this.#startedMs);
-    this.#brake = new GuessBrake(() => options.rules().guesses);
+    this.#refusals = new Refusals(options.clock, options.diary, () => options.rules().guesses);
     this.publisher = new Publisher((principal, scope) => this.authority.maySee(principal, scope), MAX_BUFFERED_BYTES);
     this.#dispatch = new Dispatch(this.#services(), (error, method) => options.diary.error(`call ${method}`, error));
-    this.#cancel.push(this.authority.listen((effect) => this.#told(effect)));
+    const stage = {
+      authority: this.authority,
+      diary: options.diary,
+      now: () => options.clock.now(),
+      publish: this.publish.bind(this),
+      settle: (id: RequestId, outcome: Outcome) => {
+        for (const connection of this.#waiters.settle(id, outcome)) connection.settle(outcome);
+      },
+      end: (device: DeviceId, role: Role) => this.#endSessions(device, role),
+    };
+    this.#cancel.push(this.authority.listen(tidings(stage)));
   }
 
   get rules(): DoorRules {
@@ -280,55 +283,19 @@ export class Gateway {
     return this.#waiters.ids();
   }
 
-  /** A16: a refusal's words, with when to come again. Repeats are told to wait longer, and write nothing. */
   refusalOf(
     facts: ConnectFacts,
     verdict: Extract<Verdict, { readonly kind: 'refused' }>,
     context: ErrorContext,
   ): Refused & { readonly delayMs: number } {
-    const { refusal, state } = verdict;
-    const { request } = refusal;
-    const approved = ROLES.filter((role) => state?.roles[role].grant != null);
-    const own = request?.comparison != null && request.comparison.r === facts.params.device?.latchkey?.r;
-    const times = this.#repeated(`${refusal.code} ${state?.device ?? facts.position.source}`);
-    const retryAfterMs =
-      typeof refusal.retry === 'object'
-        ? Math.max(refusal.retry.at - this.#options.clock.now(), 0)
-        : refusal.code === 'pairing_required'
-          ? backoffMs(times)
-          : null;
-    const delayMs =
-      refusal.code === 'secret_mismatch'
-        ? this.#brake.wrong(facts.position.source, this.#options.clock.monotonicMs())
-        : 0;
-    const about: ErrorContext = {
-      ...context,
-      approvedRoles: approved,
-      approvedScopes: approved.flatMap((role) => state?.roles[role].grant?.entries.map((e) => e.scope) ?? []),
-      ...(request ? { requestId: request.id, asked: request.scopes, expiresAt: request.expiresAt } : {}),
-      ...(own && request?.comparison ? { s: request.comparison.s, comparisonCode: request.comparison.code } : {}),
-      ...(refusal.rejection ? { requestId: refusal.rejection } : {}),
-      ...(retryAfterMs === null ? {} : { retryAfterMs }),
-      ...(delayMs > 0 ? { retryAfterMs: delayMs } : {}),
-    };
-    if (times === 1 || (times & (times - 1)) === 0) {
-      this.#options.diary.warn('refused', {
-        code: refusal.code,
-        times,
-        source: facts.position.remote,
-        device: state?.device,
-        client: facts.label.clientId,
-      });
-    }
-    return { ...refuse(refusal.code, about), delayMs };
+    return this.#refusals.of(facts, verdict, context);
   }
 
-  #repeated(key: string): number {
-    const times = (this.#repeats.get(key) ?? 0) + 1;
-    this.#repeats.delete(key);
-    this.#repeats.set(key, times);
-    if (this.#repeats.size > REPEATS_MAX) this.#repeats.delete(this.#repeats.keys().next().value ?? '');
-    return times;
+  #endSessions(device: DeviceId, role: Role): void {
+    for (const c of [...this.#connections]) {
+      const p = c.session?.principal;
+      if (p?.kind === 'device' && p.device === device && p.role === role) c.end('grant_ended');
+    }
   }
 
   /** A17: what was decided about a connect, for `latchkey why`; and when a device was last seen. */
@@ -355,7 +322,7 @@ export class Gateway {
     });
     if (verdict.kind === 'session' && device !== null) {
       trace.seen(device, clock.now(), 'connect');
-      for (const c of ['pairing_required', 'rejected', 'ask_full']) this.#repeats.delete(`${c} ${device}`);
+      this.#refusals.forget(device);
     }
   }
 
@@ -367,49 +334,6 @@ export class Gateway {
 
   publish(event: EventName, payload: unknown, options: Omit<PublishOptions, 'scope'>): void {
     this.publisher.publish(event, payload, { scope: EVENTS[event], ...options });
-  }
-
-  #told(effect: Parameters<Listener>[0]): void {
-    const ts = this.#options.clock.now();
-    switch (effect.kind) {
-      case 'tell.request.opened': {
-        const state = this.authority.peek(effect.device);
-        const row =
-          state === null ? undefined : pendingRows(state, ts).find((p) => p.row.requestId === effect.request.id)?.row;
-        if (state === null || row === undefined) return;
-        this.publish('device.pair.requested', row, {
-          only: (s) => this.authority.sees(s.principal, state, effect.role, effect.request.scopes),
-        });
-        return;
-      }
-      case 'tell.request.closed': {
-        const decision = effect.outcome === 'approved' ? 'approved' : 'rejected';
-        const payload = {
-          requestId: effect.request.id,
-          deviceId: effect.device,
-          decision,
-          outcome: effect.outcome,
-          ts,
-        };
-        const state = this.authority.peek(effect.device);
-        this.publish('device.pair.resolved', payload, {
-          only: (s) => state !== null && this.authority.sees(s.principal, state, effect.role, effect.request.scopes),
-        });
-        for (const connection of this.#waiters.settle(effect.request.id, effect.outcome))
-          connection.settle(effect.outcome);
-        return;
-      }
-      case 'tell.grant': {
-        // A9: before the command's reply. A8: a widened session needs nothing told: what it holds is computed at each call.
-        const grant = this.authority.peek(effect.device)?.roles[effect.role].grant ?? null;
-        if (grant !== null) return;
-        for (const c of [...this.#connections]) {
-          const p = c.session?.principal;
-          if (p?.kind === 'device' && p.device === effect.device && p.role === effect.role) c.end('grant_ended');
-        }
-        return;
-      }
-    }
   }
 
   async #publishHealth(): Promise<void> {

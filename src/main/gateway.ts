@@ -108,15 +108,14 @@ class Secrets {
 }
 
 async function lockOf(stateDir: string): Promise<Lock> {
-  const taken = await takeLock(stateDir, { program: 'latchkey gateway', waitMs: LOCK_WAIT_MS });
-  if (taken.ok) return taken.lock;
-  const { owner } = taken;
+  const owner = { program: 'latchkey gateway', brief: false, port: null, socket: null };
+  const taken = await takeLock(stateDir, owner, { waitMs: LOCK_WAIT_MS });
+  if (!('held' in taken)) return taken;
+  const { held } = taken;
+  const port = held?.port == null ? '' : `, on port ${held.port}`;
   throw new Failure(EXIT.configuration, {
     what: `another gateway runs on ${stateDir}`,
-    why:
-      owner === null
-        ? 'its lock is held'
-        : `pid ${owner.pid} (${owner.program})${owner.port === null ? '' : ` on port ${owner.port}`} holds its lock`,
+    why: held === null ? 'its lock is held' : `${held.program} (pid ${held.pid}${port}) holds its lock`,
     run: `latchkey --state-dir ${shellWord(stateDir)} status`,
   });
 }
@@ -191,9 +190,9 @@ async function serve(parts: Parts): Promise<number> {
   gateway = new Gateway(gatewayOptions(parts, authority, trace, door));
   const owner = await listenOwner(place, gateway.accept, clock);
   try {
-    lock.describe({ socket: place.path, port: null });
+    lock.update({ socket: place.path });
     door.tcp = await listenAt(loaded.config, gateway, door);
-    lock.describe({ socket: place.path, port: door.tcp.port });
+    lock.update({ port: door.tcp.port });
     await gateway.start();
     door.ready = true;
     log.info('ready', { addresses: urls(door.tcp), ownerSocket: place.path, stateDir: options.stateDir });
@@ -276,7 +275,7 @@ function gatewayOptions(
     }),
     diary: {
       info: (event, fields) => log.info(event, fields),
-      warn: (event, fields) => log.warn(event, fields),
+      rarely: (key, event, fields) => log.onceAMinute(key, 'warn', event, fields),
       error: (event, error) =>
         log.error(event, { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     },

@@ -7,7 +7,7 @@ import { type Context, print } from '../context.ts';
 import { painter } from '../output.ts';
 import { GatewayBusy, GatewayDown, withOwner } from '../reach.ts';
 import { readRun } from '../running.ts';
-import { numberOf, recordOf, textOf } from '../value.ts';
+import { numberOf, recordOf, textsOf } from '../value.ts';
 
 /** How long a door may be silent before it is called busy. */
 const PATIENCE_MS = 3_000;
@@ -23,8 +23,9 @@ interface Door {
 export async function gatewayProbe(context: Context): Promise<number> {
   const patient: Context = context.globals.timeout === undefined ? { ...context, timeoutMs: PATIENCE_MS } : context;
   // The owner socket first: as root it makes this process the directory's owner, who may read the rest.
-  const owner = await probeOwner(patient);
-  const tcp = await probeTcp(patient);
+  const told = { addresses: [] as readonly string[] };
+  const owner = await probeOwner(patient, told);
+  const tcp = await probeTcp(patient, told.addresses);
   const doors = { owner, tcp };
   const ok = owner.state === 'ok' && tcp.state === 'ok';
   const busy = owner.state === 'busy' || tcp.state === 'busy';
@@ -32,14 +33,17 @@ export async function gatewayProbe(context: Context): Promise<number> {
   return ok ? EXIT.ok : busy ? EXIT.later : EXIT.failed;
 }
 
-async function probeOwner(context: Context): Promise<Door> {
+async function probeOwner(context: Context, told: { addresses: readonly string[] }): Promise<Door> {
   const { clock } = context.host;
   const beganMs = clock.monotonicMs();
   const where = 'owner socket';
   const took = () => Math.round(clock.monotonicMs() - beganMs);
   try {
-    const health = recordOf(await withOwner(context, (call) => call('health')));
-    const loop = recordOf(health.eventLoop);
+    const [health, status] = await withOwner(context, (call) => Promise.all([call('health'), call('status')])).then(
+      (answers) => answers.map(recordOf),
+    );
+    told.addresses = textsOf(recordOf(status?.latchkey).addresses);
+    const loop = recordOf(health?.eventLoop);
     const slow =
       loop.degraded === true ? `, its event loop was held up for ${numberOf(loop.delayMaxMs) ?? '?'} ms` : '';
     return { where, state: 'ok', detail: `answers; you are the owner${slow}`, tookMs: took() };
@@ -48,32 +52,35 @@ async function probeOwner(context: Context): Promise<Door> {
       return { where, state: 'busy', detail: `takes connections, but: ${error.message}`, tookMs: took() };
     }
     if (error instanceof GatewayDown) return { where, state: 'down', detail: error.message, tookMs: null };
-    if (isFailure(error) && error.exitCode !== EXIT.permission) {
+    if (isFailure(error) && (error.exitCode === EXIT.failed || error.exitCode === EXIT.later)) {
       return { where, state: 'down', detail: error.message, tookMs: took() };
     }
     throw error;
   }
 }
 
-/** Where the door is: the running gateway says so itself, else the configuration. */
-async function doorOf(context: Context): Promise<{ address: string; port: number }> {
+/** Where the door is: the running gateway says so itself, else its record, else the configuration. */
+async function doorOf(context: Context, told: readonly string[]): Promise<{ address: string; port: number }> {
+  for (const text of told) {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    const port = Number(url?.port);
+    if (url !== null && port > 0) return { address: reachable(url.hostname.replace(/^\[|\]$/g, '')), port };
+  }
   const run = readRun(context.state.path);
-  const [address = '127.0.0.1'] = run?.addresses ?? [];
-  const bare = address.replace(/^\[?([^\]]*?)\]?:\d+$/, '$1');
-  if (run?.port != null) return { address: reachable(bare), port: run.port };
   const { configPath, loadConfig } = await import('../../config/load.ts');
   const path = configPath(context.state.path, context.host.env, context.state.from === '--profile');
   const { gateway } = loadConfig({ path, profile: context.state.profile }).config;
-  return { address: reachable(gateway.bind.addresses[0] ?? '127.0.0.1'), port: gateway.port };
+  const address = reachable(gateway.bind.addresses[0] ?? '127.0.0.1');
+  return { address, port: run?.port ?? gateway.port };
 }
 
 function reachable(address: string): string {
   return address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
 }
 
-async function probeTcp(context: Context): Promise<Door> {
+async function probeTcp(context: Context, told: readonly string[]): Promise<Door> {
   const { clock } = context.host;
-  const { address, port } = await doorOf(context);
+  const { address, port } = await doorOf(context, told);
   const where = `ws://${hostOf(address, port)}`;
   const lk = newNonce();
   const beganMs = clock.monotonicMs();
@@ -113,8 +120,6 @@ function render(context: Context, doors: { readonly owner: Door; readonly tcp: D
     const took = tookMs === null ? '' : paint('dim', ` (${tookMs} ms)`);
     return `${paint(style[state], state.padEnd(8))}${where}: ${detail}${took}\n`;
   });
-  const version = textOf(readRun(context.state.path)?.version);
   if (doors.owner.state === 'down') lines.push(`\nto start it: ${context.command} gateway run\n`);
-  else if (version !== null) lines.push(paint('dim', `gateway ${version}, state ${context.state.path}\n`));
   return lines.join('');
 }

@@ -7,12 +7,11 @@ export async function gatewayRun(
   options: Readonly<Record<string, unknown>>,
 ): Promise<number> {
   const { state, host } = context;
-  // T18: a profile that was named outright doesn't read the file of the one whose environment it inherited.
-  if (state.from === '--profile') delete process.env.LATCHKEY_CONFIG_PATH;
   return host.runGateway({
     stateDir: state.path,
     ...(typeof options.port === 'number' ? { port: options.port } : {}),
     ...(typeof options.bind === 'string' ? { bind: options.bind } : {}),
     ...(state.profile === null ? {} : { profile: state.profile }),
+    explicitProfile: state.from === '--profile',
   });
 }

@@ -1,5 +1,5 @@
 import { EXIT } from '../../system/failure.ts';
-import { claimText } from '../../system/text.ts';
+import { claimText, escapeText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { renderAge, renderDuration } from '../duration.ts';
 import { painter } from '../output.ts';
@@ -70,7 +70,9 @@ function render(
 function renderDown(context: Context, error: GatewayDown, run: RunRecord | null): string {
   const paint = painter(context.output.colour);
   const last =
-    run?.pid == null ? 'none known' : `pid ${run.pid}, ${run.alive ? 'a process with that id is there' : 'gone'}`;
+    run === null
+      ? 'none known'
+      : `pid ${run.pid} (${escapeText(run.program ?? 'program unknown')}), ${run.alive ? 'still there: starting or stopping' : 'gone'}`;
   return rows([
     ['gateway', `${paint('red', 'not running')}  ${error.message}`],
     ['state', `${context.state.path}  (from ${context.state.from})`],

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Instant } from '../../core/base/instant.ts';
 import type { Connection } from '../sqlite/connection.ts';
@@ -107,11 +107,13 @@ function apply(connection: Connection, migration: Migration, how: Migrating): vo
 
 /** Returns the file of the copy, which is on disk. */
 function backUp(connection: Connection, version: number, how: Migrating): string {
-  const name = backupName(version, new Date(how.now()).toISOString());
-  const file = join(how.backupsDir, name);
+  const isoTime = new Date(how.now()).toISOString();
+  let file = '';
+  for (let nth = 1; file === '' || existsSync(file); nth += 1) {
+    file = join(how.backupsDir, backupName(version, isoTime, nth));
+  }
   try {
     // Empty and private first: SQLite fills it without changing its mode.
-    rmSync(file, { force: true });
     makePrivate(file);
     connection.run('VACUUM INTO ?', file);
     sync(file);

@@ -100,9 +100,9 @@ export function removeDatabase(file: string): void {
 
 const BACKUP = /^latchkey-(\d+)-(\d{8}T\d{9}Z)(?:-\d+)?\.sqlite$/;
 
-/** The name of the copy made of schema `version` at an instant: `latchkey-1-20261121T044512345Z.sqlite`. */
-export function backupName(version: number, isoTime: string): string {
-  return `latchkey-${version}-${isoTime.replace(/[-:.]/g, '')}.sqlite`;
+/** The name of the `nth` copy made of schema `version` at an instant: `latchkey-1-20261121T044512345Z.sqlite`. */
+export function backupName(version: number, isoTime: string, nth = 1): string {
+  return `latchkey-${version}-${isoTime.replace(/[-:.]/g, '')}${nth === 1 ? '' : `-${nth}`}.sqlite`;
 }
 
 /** The newest backup; `null`: there is none. */

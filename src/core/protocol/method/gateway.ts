@@ -48,7 +48,17 @@ export const health = {
       errors: Type.Array(Type.Unknown()),
       unavailable: Type.Array(Type.Unknown()),
     }),
-    eventLoop: Type.Object({ degraded: Type.Boolean(), delayMaxMs: Type.Number() }),
+    /** Milliseconds, and shares from 0 to 1. */
+    eventLoop: Type.Object({
+      degraded: Type.Boolean(),
+      degradedSinceMs: Type.Union([Type.Number(), Type.Null()]),
+      reasons: Type.Array(Type.String()),
+      intervalMs: Type.Number(),
+      delayP99Ms: Type.Number(),
+      delayMaxMs: Type.Number(),
+      utilization: Type.Number(),
+      cpuCoreRatio: Type.Number(),
+    }),
   }),
   errors: [],
   summary: 'Whether the gateway works. Answered to every session, whatever it holds.',

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Failure } from '../system/failure.ts';
+import type { SecretInput } from './schema.ts';
+import { resolveSecret } from './secret.ts';
+import { weaknessOf } from './weak.ts';
+
+let home = '';
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'lk-se-'));
+});
+afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+const resolve = (input: SecretInput, env: Record<string, string> = {}) =>
+  resolveSecret(input, {
+    path: 'gateway.auth.token',
+    file: join(home, 'latchkey.json'),
+    env: { PATH: process.env.PATH, ...env },
+  });
+
+function refusalOf(work: () => unknown): Failure {
+  try {
+    work();
+  } catch (error) {
+    return error as Failure;
+  }
+  throw new Error('nothing was refused');
+}
+
+const node = (script: string): SecretInput => ({ source: 'exec', id: [process.execPath, '-e', script] });
+
+test('rule: a secret comes from where it is said to be', () => {
+  writeFileSync(join(home, 'token'), 'from a file\n');
+  expect(resolve('plain')).toBe('plain');
+  expect(resolve({ source: 'env', id: 'T' }, { T: 'from env' })).toBe('from env');
+  expect(resolve({ source: 'file', id: 'token' })).toBe('from a file');
+  expect(resolve({ source: 'file', id: join(home, 'token') })).toBe('from a file');
+  expect(resolve(node('console.log("from " + process.argv[1])'))).toBe('from undefined');
+});
+
+test('rule: no shell reads the arguments of a program', () => {
+  const echo = 'process.stdout.write(process.argv[1])';
+  expect(resolve({ source: 'exec', id: [process.execPath, '-e', echo, '$(id); `id` && x'] })).toBe('$(id); `id` && x');
+});
+
+test.each<[string, SecretInput, string]>([
+  ['an unset variable', { source: 'env', id: 'NOT_SET' }, "env 'NOT_SET'"],
+  ['an empty variable', { source: 'env', id: 'EMPTY' }, "env 'EMPTY'"],
+  ['a missing file', { source: 'file', id: 'nowhere' }, '/nowhere'],
+  ['an empty file', { source: 'file', id: 'empty' }, '/empty'],
+  ['a file of two lines', { source: 'file', id: 'two' }, '/two'],
+  ['a missing program', { source: 'exec', id: ['/nowhere/program', 'hush'] }, '/nowhere/program'],
+  ['a program that fails', node('console.log("half"); process.exit(3)'), 'exec'],
+  ['a silent program', node(''), 'exec'],
+  ['a keyring', { source: 'keyring', id: 'mine' }, "keyring 'mine'"],
+])('rule: %s fails closed, naming field and source', (_what, input, source) => {
+  writeFileSync(join(home, 'empty'), '\n');
+  writeFileSync(join(home, 'two'), 'a\nb\n');
+  const failure = refusalOf(() => resolve(input, { EMPTY: '' }));
+  expect(failure.exitCode).toBe(78);
+  expect(failure.what).toContain('gateway.auth.token');
+  expect(failure.what).toContain(source);
+  expect(`${failure.what}${failure.why}${failure.run}`).not.toMatch(/hush|half/);
+});
+
+test.each([
+  'changeme',
+  'ChangeMe ',
+  '<your-token>',
+  `$${'{TOKEN}'}`,
+  '{{ token }}',
+  '$TOKEN',
+  '%TOKEN%',
+  'undefined',
+  '"null"',
+  '********************************',
+  '__OPENCLAW_REDACTED__',
+])('threat 28: %j is a placeholder', (secret) => {
+  expect(weaknessOf(secret)?.kind).toBe('placeholder');
+});
+
+test.each([
+  'ab',
+  'Tr0ub4dor&3',
+  'abcabcabcabcabcabcabcabc',
+  'abcdefghijklmnopqrstuvwxyz',
+  '0123456789012345678901',
+  '11112222111122221111222',
+])('threat 28: %j is weak', (secret) => {
+  expect(weaknessOf(secret)?.kind).toBe('weak');
+});
+
+test.each([
+  '3f9c1e7ab2d84056c8a1f03be97d52641c0ffee0d15ea5e0',
+  'correct horse battery staple',
+  'eyAzokHFwKSSY1P7_rmaYnU0yB05ZcQ90gIFvyD_tk8',
+  '550e8400-e29b-41d4-a716-446655440000',
+])('rule: %j is good', (secret) => {
+  expect(weaknessOf(secret)).toBeNull();
+});

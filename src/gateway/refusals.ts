@@ -1,0 +1,83 @@
+import { ROLES } from '../core/authz/scope.ts';
+import { backoffMs, type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
+import type { Clock } from '../system/clock.ts';
+import { claimed } from '../system/log.ts';
+import type { ConnectFacts, Verdict } from './connect.ts';
+import type { Diary } from './diary.ts';
+import { GuessBrake, type GuessRules } from './guess.ts';
+
+type RefusedVerdict = Extract<Verdict, { readonly kind: 'refused' }>;
+
+/** Refusals remembered to tell repeats from first ones; the oldest are forgotten first. */
+const REPEATS_MAX = 1_000;
+
+/** A16: how refused connects are answered: with when to come again, repeats later and later, guesses put off. */
+export class Refusals {
+  readonly #clock: Clock;
+  readonly #diary: Diary;
+  readonly #brake: GuessBrake;
+  readonly #times = new Map<string, number>();
+
+  constructor(clock: Clock, diary: Diary, guesses: () => GuessRules) {
+    this.#clock = clock;
+    this.#diary = diary;
+    this.#brake = new GuessBrake(guesses);
+  }
+
+  /** The refusal's words, and by how much they are put off. Writes nothing but a line a minute. */
+  of(facts: ConnectFacts, verdict: RefusedVerdict, context: ErrorContext): Refused & { readonly delayMs: number } {
+    const { refusal, state } = verdict;
+    const key = `${refusal.code} ${state?.device ?? facts.position.source}`;
+    const times = this.#count(key);
+    const delayMs =
+      refusal.code === 'secret_mismatch' ? this.#brake.wrong(facts.position.source, this.#clock.monotonicMs()) : 0;
+    this.#diary.rarely(key, 'refused', {
+      code: refusal.code,
+      times,
+      source: facts.position.remote,
+      device: state?.device,
+      client: claimed(facts.label.clientId),
+    });
+    const retryAfterMs = delayMs > 0 ? delayMs : this.#retryAfter(refusal, times);
+    return {
+      ...refuse(refusal.code, {
+        ...context,
+        ...about(facts, verdict),
+        ...(retryAfterMs === null ? {} : { retryAfterMs }),
+      }),
+      delayMs,
+    };
+  }
+
+  /** The device was let in: what it was refused before counts no more. */
+  forget(device: string): void {
+    for (const code of ['pairing_required', 'rejected', 'ask_full']) this.#times.delete(`${code} ${device}`);
+  }
+
+  #retryAfter(refusal: RefusedVerdict['refusal'], times: number): number | null {
+    if (typeof refusal.retry === 'object') return Math.max(refusal.retry.at - this.#clock.now(), 0);
+    return refusal.retry === 'onApproval' ? backoffMs(times) : null;
+  }
+
+  #count(key: string): number {
+    const times = (this.#times.get(key) ?? 0) + 1;
+    this.#times.delete(key);
+    this.#times.set(key, times);
+    if (this.#times.size > REPEATS_MAX) this.#times.delete(this.#times.keys().next().value ?? '');
+    return times;
+  }
+}
+
+function about(facts: ConnectFacts, { refusal, state }: RefusedVerdict): ErrorContext {
+  const { request } = refusal;
+  const approved = ROLES.filter((role) => state?.roles[role].grant != null);
+  // A19: only the socket whose `r` is in the code can check it.
+  const own = request?.comparison != null && request.comparison.r === facts.params.device?.latchkey?.r;
+  return {
+    approvedRoles: approved,
+    approvedScopes: approved.flatMap((role) => state?.roles[role].grant?.entries.map((e) => e.scope) ?? []),
+    ...(request ? { requestId: request.id, asked: request.scopes, expiresAt: request.expiresAt } : {}),
+    ...(own && request?.comparison ? { s: request.comparison.s, comparisonCode: request.comparison.code } : {}),
+    ...(refusal.rejection ? { requestId: refusal.rejection } : {}),
+  };
+}
