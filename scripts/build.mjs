@@ -19,6 +19,8 @@ const stampFile = join(dist, '.stamp');
 const entries = {
   cli: 'src/main/cli.ts',
   gateway: 'src/main/gateway.ts',
+  // Read by few commands, and heavy: kept out of what every command loads.
+  config: 'src/config/load.ts',
 };
 
 /** Everything a build depends on, as one hash. Tests and notes don't count. */

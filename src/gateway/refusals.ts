@@ -27,7 +27,9 @@ export class Refusals {
   /** The refusal's words, and by how much they are put off. Writes nothing but a line a minute. */
   of(facts: ConnectFacts, verdict: RefusedVerdict, context: ErrorContext): Refused & { readonly delayMs: number } {
     const { refusal, state } = verdict;
-    const key = `${refusal.code} ${state?.device ?? facts.position.source}`;
+    // By device where one is known: a stranger's keys are as many as he likes, his place is one.
+    const known = state !== null && state.revision > 0;
+    const key = `${refusal.code} ${known ? state.device : facts.position.source}`;
     const times = this.#count(key);
     const delayMs =
       refusal.code === 'secret_mismatch' ? this.#brake.wrong(facts.position.source, this.#clock.monotonicMs()) : 0;

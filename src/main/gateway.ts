@@ -108,10 +108,9 @@ class Secrets {
 }
 
 async function lockOf(stateDir: string): Promise<Lock> {
-  const owner = { program: 'latchkey gateway', brief: false, port: null, socket: null };
-  const taken = await takeLock(stateDir, owner, { waitMs: LOCK_WAIT_MS });
-  if (!('held' in taken)) return taken;
-  const { held } = taken;
+  const taken = await takeLock(stateDir, { program: 'latchkey gateway', waitMs: LOCK_WAIT_MS });
+  if (taken.ok) return taken.lock;
+  const held = taken.owner;
   const port = held?.port == null ? '' : `, on port ${held.port}`;
   throw new Failure(EXIT.configuration, {
     what: `another gateway runs on ${stateDir}`,
@@ -190,9 +189,9 @@ async function serve(parts: Parts): Promise<number> {
   gateway = new Gateway(gatewayOptions(parts, authority, trace, door));
   const owner = await listenOwner(place, gateway.accept, clock);
   try {
-    lock.update({ socket: place.path });
+    lock.describe({ socket: place.path, port: null });
     door.tcp = await listenAt(loaded.config, gateway, door);
-    lock.update({ port: door.tcp.port });
+    lock.describe({ socket: place.path, port: door.tcp.port });
     await gateway.start();
     door.ready = true;
     log.info('ready', { addresses: urls(door.tcp), ownerSocket: place.path, stateDir: options.stateDir });

@@ -3,6 +3,7 @@ import { decodeBase64url, KEY_BYTES, SigningKey } from './crypto.ts';
 import { EXIT, Failure } from './failure.ts';
 import { readPrivateFile, replaceFile } from './file.ts';
 import { newSecret, randomBytes } from './random.ts';
+import { shellWord } from './text.ts';
 
 /** What a gateway is: `identity/gateway.json`, 0600. */
 export interface GatewayIdentity {
@@ -42,7 +43,7 @@ export function openGatewayIdentity(stateDir: string, options: OpenIdentity): Ga
     throw new Failure(EXIT.configuration, {
       what: `${identityPath(stateDir)} is missing`,
       why: 'there is a store beside it: a new key would make every paired device doubt this gateway',
-      run: 'latchkey doctor --repair',
+      run: wayBack(stateDir),
     });
   }
   const file = found ?? newIdentity();
@@ -105,8 +106,14 @@ function torn(stateDir: string, why: string): Failure {
   return new Failure(EXIT.configuration, {
     what: `${identityPath(stateDir)} can't be used`,
     why,
-    run: 'latchkey doctor --repair',
+    run: wayBack(stateDir),
   });
+}
+
+/** Keys can't be made again: the file comes from a copy, or everything begins anew. */
+function wayBack(stateDir: string): string {
+  const path = shellWord(identityPath(stateDir));
+  return `cp -p BACKUP/identity/gateway.json ${path}   (to begin anew instead: mv ${shellWord(stateDir)} ${shellWord(`${stateDir}.old`)})`;
 }
 
 function write(stateDir: string, file: IdentityFile): void {

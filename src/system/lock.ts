@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf, EXIT, Failure } from './failure.ts';
@@ -104,6 +104,7 @@ function isOwnerData(data: unknown): data is OwnerData {
 function tryLock(file: string): DatabaseSync | null {
   let database: DatabaseSync | null = null;
   try {
+    if (!existsSync(file)) makePrivate(file);
     database = new DatabaseSync(file, { timeout: 0 });
     // The lock stays when the transaction ends: it holds the fencing number, which has to be committed.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
@@ -112,6 +113,16 @@ function tryLock(file: string): DatabaseSync | null {
     database?.close();
     if (resultOf(error) === BUSY) return null;
     throw unusable(file, error);
+  }
+}
+
+/** An existing one is never opened here: closing it would give back a lock that this process holds. */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+    chmodSync(file, 0o600);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
   }
 }
 

@@ -32,8 +32,8 @@ latchkey devices list</pre>
 <pre>latchkey devices list
 latchkey devices approve ID</pre>
 <h2>If something is refused</h2>
-<pre>latchkey why ID
-latchkey doctor</pre>
+<pre>latchkey gateway probe
+latchkey devices list</pre>
 </main>
 </body>
 </html>

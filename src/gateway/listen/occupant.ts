@@ -60,7 +60,9 @@ function holdsOneOf(folder: string, inodes: ReadonlySet<string>): boolean {
 
 /** The command's first words where they say more than the name does: `node /usr/bin/openclaw`. */
 function programOf(folder: string): string {
-  const name = quietly(() => readFileSync(`${folder}/comm`, 'utf8').trim()) ?? 'a program';
+  const comm = quietly(() => readFileSync(`${folder}/comm`, 'utf8').trim()) ?? 'a program';
+  // What Node calls its first thread.
+  const name = comm === 'MainThread' ? 'node' : comm;
   const words = (quietly(() => readFileSync(`${folder}/cmdline`, 'utf8')) ?? '').split('\0');
   const script = /^node/.test(name) ? words.slice(1).find((word) => word !== '' && !word.startsWith('-')) : undefined;
   const said = script === undefined ? name : `${name} ${script}`;

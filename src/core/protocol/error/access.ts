@@ -19,7 +19,8 @@ export const ACCESS = {
     retry: 'never',
     message:
       'origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)',
-    remedy: (c) => run(c, 'config set gateway.controlUi.allowedOrigins \'["ORIGIN"]\''),
+    remedy: () =>
+      "name the origin in gateway.controlUi.allowedOrigins of latchkey.json on the gateway's host, and restart it",
   }),
   secret_mismatch: refusal({
     code: 'INVALID_REQUEST',
@@ -54,14 +55,14 @@ export const ACCESS = {
     detail: 'PAIRING_REQUIRED',
     retry: 'never',
     message: (c) => pairing(c, 'this gateway takes no pairing requests (gateway.pairing.ask)'),
-    remedy: (c) => `${run(c, 'devices code')} on the gateway's host makes a setup code`,
+    remedy: (c) => `on the gateway's host: ${run(c, 'devices ensure --key KEY --role operator --scope SCOPE')}`,
   }),
   ask_needs_secret: refusal({
     code: 'NOT_PAIRED',
     detail: 'PAIRING_REQUIRED',
     retry: 'never',
     message: (c) => pairing(c, 'asking needs the shared secret here (gateway.pairing.ask)'),
-    remedy: (c) => `bring the secret (${run(c, 'gateway secret show')}), or a setup code (${run(c, 'devices code')})`,
+    remedy: (c) => `bring the secret: ${run(c, 'gateway secret show')} on the gateway's host prints it`,
   }),
   ask_full: refusal({
     code: 'NOT_PAIRED',

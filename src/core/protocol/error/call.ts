@@ -57,14 +57,14 @@ export const CALL = {
     detail: 'UNAVAILABLE',
     retry: 'after',
     message: (c) => `not stored, nothing was changed${c.text === undefined ? '' : `: ${c.text}`}`,
-    remedy: (c) => `free some room on the disk; ${run(c, 'doctor')} names what is in the way`,
+    remedy: (c) => `free some room on the disk that holds the state directory (${run(c, 'status')} names it)`,
   }),
   internal: answer({
     code: 'UNAVAILABLE',
     detail: 'INTERNAL',
     retry: 'after',
     message: 'internal error',
-    remedy: (c) => `${run(c, 'logs')} holds it; ${again()}`,
+    remedy: () => `logs/gateway.jsonl in the state directory holds it; ${again()}`,
   }),
   busy: answer({
     code: 'UNAVAILABLE',
@@ -99,7 +99,7 @@ export const END = {
     retry: 'never',
     close: CLOSE.refused,
     message: 'repeated unauthorized calls',
-    remedy: (c) => `${run(c, 'why ID')} says what was refused`,
+    remedy: () => 'ask for what is missing with device.scopes.requestUpgrade before calling again',
   },
   slow_consumer: {
     code: 'UNAVAILABLE',

@@ -60,7 +60,7 @@ export const run = (c: ErrorContext, args: string): string => `${c.command ?? 'l
 export const names = (scopes: readonly string[] | undefined): string => scopes?.join(', ') ?? '';
 export const approve = (c: ErrorContext): string =>
   c.requestId === undefined ? run(c, 'devices list') : run(c, `devices approve ${c.requestId}`);
-export const again = (): string => 'try again; if it stays so, latchkey doctor';
+export const again = (): string => 'try again';
 
 /** PROTOCOL.md §2.2: the hint in brackets, by client; the commands of old releases know their own. */
 export function secretHint(c: ErrorContext): string {

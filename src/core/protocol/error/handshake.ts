@@ -67,7 +67,8 @@ export const PROOF = {
     retry: 'after',
     message: (c) =>
       `unauthorized: gateway ${c.authMode ?? 'token'} not configured on gateway (set gateway.auth.${c.authMode ?? 'token'})`,
-    remedy: (c) => `${run(c, 'doctor')} names the source that can't be read; paired devices connect without it`,
+    remedy: () =>
+      "mend what gateway.auth names in latchkey.json on the gateway's host; paired devices connect without it",
   }),
 } as const satisfies Record<string, Entry>;
 
