@@ -1,20 +1,20 @@
 import type { CodeFact, Command, Connect, Outcome, Refusal, Room } from '../core/authz/command.ts';
 import {
   canGive,
-  decideKeyless,
   type Denial,
+  decideKeyless,
   effective,
   type Facts,
   heldBy,
   holds,
   makeCode,
+  mayCall,
   maySee,
   maySeeScopes,
-  mayCall,
   type Need,
 } from '../core/authz/decide.ts';
 import type { CodeId, DeviceId, Giver, Principal, RequestId } from '../core/authz/principal.ts';
-import { ADMIN, type Held, reported, type Role, type Scope } from '../core/authz/scope.ts';
+import { ADMIN, type Held, type Role, reported, type Scope } from '../core/authz/scope.ts';
 import { blankDevice, type CodeState, type DeviceState } from '../core/authz/state.ts';
 import { step } from '../core/authz/step.ts';
 import type { End } from '../core/base/instant.ts';

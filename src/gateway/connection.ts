@@ -18,10 +18,10 @@ import type { Gateway } from './gateway.ts';
 import type { Pipe, Receiver } from './listen/pipe.ts';
 import { readConnect, readFrame } from './read.ts';
 import type { Session } from './session.ts';
+import type { LetIn } from './welcome.ts';
 
 const BOUNDS: Bounds = { callsMax: CALLS_IN_FLIGHT_MAX, refusedMax: UNAUTHORIZED_MAX };
 
-type LetIn = Extract<Verdict, { readonly kind: 'session' }>;
 type Waiting = Extract<Verdict, { readonly kind: 'waiting' }>;
 
 /** What is known of the `connect` of this socket, for its answer. */

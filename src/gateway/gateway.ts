@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { Authority } from '../authority/authority.ts';
 import type { Outcome } from '../core/authz/command.ts';
 import type { DeviceId, Principal, RequestId } from '../core/authz/principal.ts';
-import { coversAll, type Role } from '../core/authz/scope.ts';
+import type { Role } from '../core/authz/scope.ts';
 import { type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
 import { EVENTS, type EventName } from '../core/protocol/event.ts';
 import { helloOk } from '../core/protocol/hello.ts';
@@ -26,6 +26,7 @@ import { Refusals } from './refusals.ts';
 import type { Session } from './session.ts';
 import { tidings } from './tidings.ts';
 import { Waiters } from './waiters.ts';
+import { authOf, type LetIn } from './welcome.ts';
 
 export interface GatewayOptions {
   readonly authority: Authority;
@@ -211,43 +212,19 @@ export class Gateway {
     return this.#dispatch.call(caller, method, params);
   }
 
-  /** `hello-ok` (PROTOCOL.md §3.4). */
-  hello(
-    session: Session,
-    facts: ConnectFacts,
-    verdict: Extract<Verdict, { readonly kind: 'session' }>,
-  ): Record<string, unknown> {
+  hello(session: Session, facts: ConnectFacts, verdict: LetIn): Record<string, unknown> {
     const { authority } = this;
-    const held = authority.reportedTo(session.principal);
-    const role = facts.role;
-    const grant = verdict.state?.roles[role].grant ?? null;
-    const granted = grant === null ? held : authority.reportedTo({ ...session.principal, asked: null } as Principal);
-    const { reply } = verdict;
     const f = this.#options.facts();
+    const mayRead = authority.maySee(session.principal, EVENTS.presence);
     return helloOk({
       protocol: session.protocol,
       version: f.version,
       connId: session.id,
       bootId: this.#options.bootId,
-      auth: {
-        method: verdict.method,
-        role,
-        held,
-        granted,
-        coversGrant: coversAll(held, granted),
-        deviceToken: verdict.deviceToken,
-        issuedAtMs: grant?.at ?? session.since,
-        broughtStale: verdict.ignored.some((i) => i === 'token' || i === 'deviceToken'),
-        missing: reply?.missing ?? [],
-        requestId: reply?.request?.id ?? reply?.rejection ?? null,
-        rejected: reply?.rejection != null,
-        unknown: facts.unknown,
-        ignored: verdict.ignored,
-        notStored: !verdict.stored,
-      },
-      mayRead: authority.maySee(session.principal, EVENTS.presence),
+      auth: authOf(authority, session, facts, verdict),
+      mayRead,
       isAdmin: authority.isAdmin(session.principal),
-      presence: authority.maySee(session.principal, EVENTS.presence) ? presence(this.#services()) : [],
+      presence: mayRead ? presence(this.#services()) : [],
       health: this.#health(),
       stateVersion: this.#stateVersion,
       uptimeMs: this.#uptimeMs(),

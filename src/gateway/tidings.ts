@@ -1,9 +1,8 @@
-import type { Listener } from '../authority/authority.ts';
-import type { DeviceId, RequestId } from '../core/authz/principal.ts';
-import { blankDevice } from '../core/authz/state.ts';
+import type { Authority, Listener } from '../authority/authority.ts';
 import type { Outcome } from '../core/authz/command.ts';
+import type { DeviceId, RequestId } from '../core/authz/principal.ts';
 import type { Role } from '../core/authz/scope.ts';
-import type { Authority } from '../authority/authority.ts';
+import { blankDevice } from '../core/authz/state.ts';
 import type { EventName } from '../core/protocol/event.ts';
 import { claimed } from '../system/log.ts';
 import type { Diary } from './diary.ts';

@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import pkg from '../../package.json' with { type: 'json' };
 import { Authority } from '../authority/authority.ts';
 import { type Config, configPath, type LoadedConfig, loadConfig, secretOf } from '../config/load.ts';
 import { viewConfig } from '../config/redact.ts';
 import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
-import { Denied } from '../gateway/method/handler.ts';
-import { listenOwner } from '../gateway/listen/owner.ts';
-import type { PortTaken } from '../gateway/listen/occupant.ts';
-import { listenTcp, type TcpDoor } from '../gateway/listen/tcp.ts';
 import { httpHandler } from '../gateway/http/http.ts';
+import type { PortTaken } from '../gateway/listen/occupant.ts';
+import { listenOwner } from '../gateway/listen/owner.ts';
+import { listenTcp, type TcpDoor } from '../gateway/listen/tcp.ts';
+import { Denied } from '../gateway/method/handler.ts';
 import { sourceOf } from '../gateway/proof.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { openTrace } from '../store/sqlite/trace.ts';
@@ -25,7 +26,6 @@ import { ownerSocketPlace } from '../system/owner.ts';
 import { newId, randomBytes } from '../system/random.ts';
 import { makeStateDir } from '../system/state-dir.ts';
 import { shellWord } from '../system/text.ts';
-import pkg from '../../package.json' with { type: 'json' };
 import { keysOf } from './keys.ts';
 
 const VERSION = pkg.version;

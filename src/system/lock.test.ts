@@ -145,8 +145,8 @@ test('rule lock: a lock file that is no lock file is refused with the command th
 test.runIf(process.platform === 'linux')('rule lock: network file systems are known by their type or mount', () => {
   const mounts = [
     '22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw',
-    '40 22 0:44 / /home/anna rw - fuse.sshfs anna@host: rw',
-    '41 40 0:45 / /home/anna/my\\040disk rw - fuseblk /dev/sdb1 rw',
+    '40 22 0:44 / /mnt/anna rw - fuse.sshfs anna@host: rw',
+    '41 40 0:45 / /mnt/anna/my\\040disk rw - fuseblk /dev/sdb1 rw',
   ].join('\n');
   const NFS = 0x6969;
   const EXT4 = 0xef53;
@@ -155,7 +155,7 @@ test.runIf(process.platform === 'linux')('rule lock: network file systems are kn
   expect(networkFileSystem(0xff534d42 | 0, '/')).toBe('CIFS');
   expect(networkFileSystem(EXT4, '/')).toBeNull();
   expect(networkFileSystem(FUSE, '/', () => mounts)).toBeNull();
-  const under = (point: string) => mounts.replaceAll('/home/anna', point);
+  const under = (point: string) => mounts.replaceAll('/mnt/anna', point);
   expect(networkFileSystem(FUSE, dir, () => under(dir))).toBe('fuse.sshfs');
   expect(networkFileSystem(FUSE, dir, () => under(dir.slice(0, -1)))).toBeNull();
 });

@@ -2,7 +2,7 @@ import { DAY_MS, type End, type Instant, isLive, MINUTE_MS, reaches } from '../b
 import { unreachable } from '../base/never.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { CodeFact, Connect, Decider, MakeCode, Refusal } from './command.ts';
-import { type CodeId, COMPONENTS, type Giver, giverOf, type Principal } from './principal.ts';
+import { COMPONENTS, type CodeId, type Giver, giverOf, type Principal } from './principal.ts';
 import {
   ADMIN,
   beyond,

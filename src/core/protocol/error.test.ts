@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { REFUSALS } from '../authz/command.ts';
 import { CLOSE, closeReason } from './close.ts';
-import { backoffMs, ERRORS, type ErrorCode, refusalOfOutcome, refuse, remedyFor } from './error.ts';
 import { ACCESS } from './error/access.ts';
+import { backoffMs, ERRORS, type ErrorCode, refusalOfOutcome, refuse, remedyFor } from './error.ts';
 
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 

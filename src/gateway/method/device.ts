@@ -3,7 +3,7 @@ import { isKnown, ROLES, type Role, scopeSet } from '../../core/authz/scope.ts';
 import type { DeviceState } from '../../core/authz/state.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { claimed } from '../connect.ts';
-import { type Context, decidedOr, Denied } from './handler.ts';
+import { type Context, Denied, decidedOr } from './handler.ts';
 import { decidedRow, pairedRow, pendingRows } from './row.ts';
 
 type Paired = MethodOutput<'device.pair.approve'>['device'];

@@ -4,8 +4,8 @@ import type { DeviceId, Principal, RequestId } from '../../core/authz/principal.
 import type { Instant } from '../../core/base/instant.ts';
 import type { MethodOutput } from '../../core/protocol/registry.ts';
 import type { Keys } from '../connect.ts';
-import type { LoopFacts } from '../pulse.ts';
 import type { Publisher } from '../publish.ts';
+import type { LoopFacts } from '../pulse.ts';
 import type { Session } from '../session.ts';
 
 /** One call, as a handler gets it: already allowed, its input already checked. */

@@ -1,5 +1,5 @@
-import type { LoopFacts } from '../pulse.ts';
 import type { Instant } from '../../core/base/instant.ts';
+import type { LoopFacts } from '../pulse.ts';
 
 /** The default agent's name in OpenClaw's shapes; its clients read these fields before any agent exists. */
 const MAIN = 'main';

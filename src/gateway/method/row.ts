@@ -1,9 +1,9 @@
-import type { MethodOutput } from '../../core/protocol/registry.ts';
 import type { Decided } from '../../authority/authority.ts';
 import type { DeviceId, Giver } from '../../core/authz/principal.ts';
-import { type Role, ROLES, type Scope } from '../../core/authz/scope.ts';
+import { ROLES, type Role, type Scope } from '../../core/authz/scope.ts';
 import type { DeviceState, Grant, Label } from '../../core/authz/state.ts';
 import { type Instant, isLive } from '../../core/base/instant.ts';
+import type { MethodOutput } from '../../core/protocol/registry.ts';
 
 /** Rows of `device.pair.list` in OpenClaw's shape (PROTOCOL.md §4.1), with what Latchkey adds to it. */
 

@@ -23,7 +23,7 @@ export class Connection {
         // Rows of a damaged or hostile file run nothing and are checked as they are read.
         this.#db.exec(
           `PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;
-           PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability.synchronous};`,
+           PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 100; PRAGMA synchronous = ${durability.synchronous};`,
         );
       });
     } catch (error) {
@@ -48,6 +48,15 @@ export class Connection {
   /** Runs statements that are not worth keeping prepared. */
   exec(sql: string): void {
     this.#guard(() => this.#db.exec(sql));
+  }
+
+  /** Moves the write-ahead log into the database, so that its room is used anew, as far as the disk allows. */
+  emptyLog(): void {
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(RESTART)');
+    } catch {
+      // The log keeps what it holds; whoever writes next is told what is wrong with the disk.
+    }
   }
 
   /** SQLite undoes a whole transaction by itself after some errors. */

@@ -33,13 +33,11 @@ export class Reserve {
     }
   }
 
-  /** Gives the room to whoever writes next. False when there was none. */
-  giveUp(): boolean {
-    if (this.#isMissing) return false;
+  /** Gives the room to whoever writes next. */
+  giveUp(): void {
     rmSync(this.#file, { force: true });
     this.#isMissing = true;
     this.#triedAt = this.#now();
-    return true;
   }
 
   #write(): void {

@@ -34,7 +34,10 @@ export class SqliteStore implements Store {
       try {
         return await once();
       } catch (error) {
-        if (options?.urgent !== true || !isRoomless(error) || !this.#reserve.giveUp()) throw error;
+        if (options?.urgent !== true || !isRoomless(error)) throw error;
+        this.#reserve.giveUp();
+        // What the log holds goes into the database: its own room is used anew then.
+        this.#connection.emptyLog();
         return await once();
       }
     });

@@ -1,6 +1,6 @@
 import { CLOSE } from '../close.ts';
 import { HANDSHAKE_MS } from '../limit.ts';
-import { approve, type Entry, refusal, run } from './entry.ts';
+import { approve, type Entry, refusal } from './entry.ts';
 
 /** A key, proof or credential that isn't what it claims to be (A3, A11, A13, A18). */
 export const PROOF = {
