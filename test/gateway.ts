@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Owner } from './partner/owner.ts';
 
-const CLI = join(import.meta.dirname, '..', 'dist', 'cli.cjs');
+/** `LATCHKEY_TEST_DIST`: judge another build, an installed one or a broken one. */
+const CLI = join(process.env.LATCHKEY_TEST_DIST ?? join(import.meta.dirname, '..', 'dist'), 'cli.cjs');
 const START_MS = 20_000;
 const STOP_MS = 15_000;
 

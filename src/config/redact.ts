@@ -13,6 +13,12 @@ export interface ConfigView {
   readonly parsed: unknown;
   readonly valid: true;
   readonly config: unknown;
+  /** What 2.19 and 9.6 call it with its references put in; here references stay references. */
+  readonly resolved: unknown;
+  /** 9.6's names for the same. */
+  readonly sourceConfig: unknown;
+  readonly runtimeConfig: unknown;
+  readonly configRevisionHash: string;
   /** For compare-and-set only: no digest of the text, or a weak secret could be guessed from it. */
   readonly hash: string;
   readonly issues: readonly never[];
@@ -42,6 +48,7 @@ function redactedField(value: unknown): unknown {
 /** @param hash of the file's text, made with a key that stays in the gateway */
 export function viewConfig(loaded: LoadedConfig, hash: (text: string) => string): ConfigView {
   const parsed = redactConfig(loaded.parsed);
+  const revision = hash(loaded.text ?? '');
   return {
     path: loaded.path,
     exists: loaded.text !== null,
@@ -49,7 +56,11 @@ export function viewConfig(loaded: LoadedConfig, hash: (text: string) => string)
     parsed,
     valid: true,
     config: parsed,
-    hash: hash(loaded.text ?? ''),
+    resolved: parsed,
+    sourceConfig: parsed,
+    runtimeConfig: parsed,
+    configRevisionHash: revision,
+    hash: revision,
     issues: [],
     warnings: loaded.warnings.map((message) => ({ path: '', message })),
     legacyIssues: [],

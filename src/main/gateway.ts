@@ -12,9 +12,10 @@ import { listenOwner } from '../gateway/listen/owner.ts';
 import { listenTcp, type TcpDoor } from '../gateway/listen/tcp.ts';
 import { Denied } from '../gateway/method/handler.ts';
 import { sourceOf } from '../gateway/proof.ts';
+import { isBusy, isOutOfRoom } from '../store/sqlite/failure.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { openTrace } from '../store/sqlite/trace.ts';
-import type { Store } from '../store/store.ts';
+import { type Store, StoreUnavailable } from '../store/store.ts';
 import { systemClock as clock } from '../system/clock.ts';
 import { hmacSha256 } from '../system/crypto.ts';
 import { codeOf, EXIT, Failure } from '../system/failure.ts';
@@ -134,20 +135,29 @@ function logOf(stateDir: string, config: Config): Log {
 /** The truth is never made anew beside an identity: an empty store would lock out every device that was paired. */
 async function openStore(stateDir: string): Promise<Store> {
   const file = join(stateDir, 'state', 'latchkey.sqlite');
-  if (!existsSync(file) && existsSync(identityPath(stateDir))) {
-    throw new Failure(EXIT.configuration, {
-      what: `${file} is missing`,
-      why: `this gateway has an identity (${identityPath(stateDir)}) and so had a store; an empty one would forget every device`,
-      run: `ls ${shellWord(join(stateDir, 'backups'))}   (put the newest back; to begin anew, move identity/gateway.json away)`,
+  const hadStore = existsSync(identityPath(stateDir));
+  try {
+    return await openSqlite({
+      file,
+      backupsDir: join(stateDir, 'backups'),
+      now: () => clock.now(),
+      create: !hadStore,
+      programVersion: VERSION,
     });
+  } catch (error) {
+    throw storeFailure(error, file);
   }
-  return openSqlite({
-    file,
-    backupsDir: join(stateDir, 'backups'),
-    now: () => clock.now(),
-    create: !existsSync(file),
-    programVersion: VERSION,
-  });
+}
+
+/** A full disk and a busy file pass by themselves; for everything else a person is needed, and no second try. */
+function storeFailure(error: unknown, file: string): unknown {
+  if (!(error instanceof StoreUnavailable)) return error;
+  const passes = isOutOfRoom(error.cause) || isBusy(error.cause);
+  return new Failure(
+    passes ? EXIT.later : EXIT.configuration,
+    { what: `the store ${file} can't be opened`, why: error.message, run: error.remedy },
+    { cause: error },
+  );
 }
 
 /** A store in which something was ever decided. */

@@ -1,9 +1,9 @@
 // A9 and A20: narrowing, revoking and the end of a time box reach live sessions, and come before the answer.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, start } from '../gateway.ts';
-import { connected } from '../partner/client.ts';
+import { connected, Partner } from '../partner/client.ts';
 import { type Identity, newIdentity } from '../partner/identity.ts';
-import { type Answer, type Peer, until } from '../partner/peer.ts';
+import { type Answer, type Peer, until, within } from '../partner/peer.ts';
 import {
   ADMIN,
   approve,
@@ -80,6 +80,20 @@ describe('A9 narrowing and revoking are immediate', () => {
       const late = partner.received.slice(seen).filter((text) => text.includes('device.pair.requested'));
       expect(late).toEqual([]);
       void Promise.all(calls);
+    }
+  }, 60_000);
+
+  it('A9 a connect that races a revoke does not survive it', async () => {
+    for (let round = 0; round < 40; round += 1) {
+      const identity = await paired(owner, [READ]);
+      const partner = await Partner.open({ port: gateway.port });
+      const connecting = partner.connect(asking([READ]), { identity });
+      if (round % 4 !== 0) await new Promise((done) => setTimeout(done, round % 4));
+      expect(gist(await revoke(owner, identity))).toBe('ok');
+      const answer = await connecting;
+      // Let in before it: closed by it. After it: refused. Never a session without a grant.
+      const close = await within(partner.closed, `close after ${gist(answer)}`, 3_000);
+      expect(close.code, gist(answer)).toBe(answer.ok ? 4001 : 1008);
     }
   }, 60_000);
 

@@ -76,7 +76,6 @@ describe('T14 reading writes nothing', () => {
 
   it.each([
     ['status'],
-    ['status', '--deep'],
     ['health'],
     ['gateway', 'probe'],
     ['devices', 'list'],

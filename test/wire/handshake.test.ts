@@ -122,8 +122,9 @@ describe('threats 10 to 18', () => {
       await tampered((device) => device, { nonce: '   ' }),
       await tampered((device) => ({ ...device, nonce: ` ${device.nonce} ` })),
       await tampered((device) => device, { nonce: other.challenge.nonce }),
-      await tampered((device) => device, { nonce: 'n'.repeat(40_000) }),
     ];
+    // Too long to be read as one at all.
+    expect(await tampered((device) => device, { nonce: 'n'.repeat(40_000) })).toBe('INVALID_REQUEST');
     other.end();
     for (const result of results) expect(result).toMatch(/^INVALID_REQUEST DEVICE_AUTH_NONCE_(REQUIRED|MISMATCH)$/);
   });

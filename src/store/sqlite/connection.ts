@@ -7,6 +7,8 @@ export interface Durability {
 }
 
 const BUSY_TIMEOUT_MS = 5_000;
+/** Half a MiB: what the log holds must fit into the reserve, or a full disk could not even be checkpointed. */
+const LOG_PAGES = 128;
 
 /** One connection to a database file. Every error of the disk leaves as StoreUnavailable. */
 export class Connection {
@@ -23,7 +25,7 @@ export class Connection {
         // Rows of a damaged or hostile file run nothing and are checked as they are read.
         this.#db.exec(
           `PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;
-           PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 100; PRAGMA synchronous = ${durability.synchronous};`,
+           PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${LOG_PAGES}; PRAGMA synchronous = ${durability.synchronous};`,
         );
       });
     } catch (error) {

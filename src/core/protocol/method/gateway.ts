@@ -161,11 +161,15 @@ export const configGet = {
     raw: Type.Union([Type.String(), Type.Null()]),
     parsed: Type.Unknown(),
     /** What 2.19 and 9.6 call the parsed file with what it refers to put in. */
-    resolved: Type.Optional(Type.Unknown()),
+    resolved: Type.Unknown(),
+    /** 9.6's names for the same. */
+    sourceConfig: Type.Unknown(),
+    runtimeConfig: Type.Unknown(),
+    configRevisionHash: Type.String(),
     valid: Type.Boolean(),
     config: Type.Unknown(),
     /** Of the file; a later write names it. */
-    hash: Type.Optional(Type.String()),
+    hash: Type.String(),
     issues: Type.Array(Type.Unknown()),
     warnings: Type.Array(Type.Unknown()),
     legacyIssues: Type.Array(Type.Unknown()),
