@@ -6,6 +6,7 @@ import { invalidText } from '../core/protocol/invalid.ts';
 import { type Method, rowName } from '../core/protocol/method/method.ts';
 import { lookup, METHODS, type MethodRow, rowFor } from '../core/protocol/registry.ts';
 import { StaleRevision } from '../store/store.ts';
+import { Idempotency } from './idempotency.ts';
 import { type Context, Denied, type Services } from './method/handler.ts';
 import { HANDLERS } from './method/handlers.ts';
 import type { Session } from './session.ts';
@@ -39,6 +40,7 @@ function validatorOf(method: Method): Validator {
  */
 export class Dispatch {
   readonly #services: Services;
+  readonly #idempotency = new Idempotency();
   readonly #onError: (error: unknown, method: string) => void;
 
   constructor(services: Services, onError: (error: unknown, method: string) => void) {
@@ -63,10 +65,14 @@ export class Dispatch {
         refuse('params_invalid', { ...context, text: invalidText(issues as Parameters<typeof invalidText>[0]) }),
       );
     }
+    return this.#idempotency.once(principal, name, input, () => this.#handle(method, caller, input, context));
+  }
+
+  async #handle(method: Method, caller: Caller, input: unknown, context: ErrorContext): Promise<Answer> {
     try {
       const handler = HANDLERS[rowName(method) as MethodRow] as AnyHandler;
-      const payload = await handler({ services: this.#services, principal, session: caller.session }, input);
-      return { ok: true, payload };
+      const { principal, session } = caller;
+      return { ok: true, payload: await handler({ services: this.#services, principal, session }, input) };
     } catch (error) {
       return this.#failed(error, context);
     }

@@ -20,8 +20,8 @@ export interface Subject {
 /** The store of the running test. */
 export interface Held {
   readonly store: Store;
-  /** Closes the store and opens it anew. */
-  reopen: (() => Promise<void>) | null;
+  /** Closes the store and opens it anew, where it keeps what it holds. */
+  reopen(): Promise<void>;
 }
 
 /** Holds a driver to S1–S21 (README.md). `make` is called for each rule. */
@@ -29,18 +29,16 @@ export function registerStoreContract(name: string, make: () => Subject): void {
   describe(`rule S (store contract): ${name}`, () => {
     let subject: Subject;
     let store: Store;
-    const { reopen } = make();
     const held: Held = {
       get store() {
         return store;
       },
-      reopen:
-        reopen === null
-          ? null
-          : async () => {
-              await store.close();
-              store = (await subject.reopen?.()) ?? store;
-            },
+      async reopen() {
+        // A driver that keeps nothing has nothing to open anew.
+        if (subject.reopen === null) return;
+        await store.close();
+        store = await subject.reopen();
+      },
     };
     beforeEach(async () => {
       subject = make();

@@ -10,7 +10,7 @@ const JSON_TEXT = JSON.stringify({ text: TEXT, half: '\ud800' });
  * runtime: older ones cut text at NUL.
  * @throws StoreUnavailable
  */
-export function selfTest(connection: Connection): void {
+export function selfTest(connection: Pick<Connection, 'exec' | 'run' | 'get'>): void {
   connection.exec('CREATE TEMP TABLE self_test (text TEXT, bytes BLOB, json TEXT) STRICT');
   connection.run('INSERT INTO temp.self_test VALUES (?, ?, ?)', TEXT, BYTES, JSON_TEXT);
   const row = connection.get<{ text: string; bytes: Uint8Array; json: string; inner: string }>(

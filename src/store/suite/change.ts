@@ -26,7 +26,7 @@ export function changeRules(held: Held): void {
     const bare = change(4, 1, { what: 'rename', role: null, by: null, scopes: [] });
     expect(await add(plain, wide, bare)).toEqual(['ch_3', 'ch_3.2', 'ch_4']);
     expect(await add(change(3, 5))).toEqual(['ch_3.3']);
-    await held.reopen?.();
+    await held.reopen();
     await held.store.read(async (tx) => {
       expect(await tx.changes.find('ch_3')).toStrictEqual({ ...plain, id: 'ch_3' });
       expect(await tx.changes.find('ch_3.2')).toStrictEqual({ ...wide, id: 'ch_3.2' });

@@ -15,7 +15,7 @@ export function codeRules(held: Held): void {
     await held.store.write(async (tx) => {
       for (const c of codes) await tx.codes.save(c, 0);
     });
-    await held.reopen?.();
+    await held.reopen();
     for (const [i, c] of codes.entries()) expect(await load(i + 1)).toStrictEqual(c);
     expect(await load(4)).toBeNull();
   });

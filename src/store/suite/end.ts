@@ -11,7 +11,7 @@ export function endRules(held: Held): void {
       await tx.devices.save(device(3, { node: { rejection: rejection('x3', { until: NOON + 10 }), decided: 1 } }), 0);
       await tx.devices.save(device(4, { operator: { grant: grant(OWNER, {}) } }), 0);
     });
-    await held.reopen?.();
+    await held.reopen();
     const due = (at: number) => held.store.read((tx) => tx.devices.due(at));
     expect(await held.store.read((tx) => tx.devices.nextEnd())).toBe(NOON + 10);
     expect(await due(NOON + 9)).toEqual([]);

@@ -63,7 +63,7 @@ export function roomRules(held: Held): void {
     const recent = async (at: Instant) => (await room('s', at)).recent;
     expect(await recent(NOON - 1)).toBe(0);
     expect(await recent(NOON)).toBe(2);
-    await held.reopen?.();
+    await held.reopen();
     expect(await recent(NOON + 5)).toBe(3);
     expect(await recent(NOON + RECENT_MS - 1)).toBe(3);
     expect(await recent(NOON + RECENT_MS)).toBe(1);

@@ -38,7 +38,7 @@ export function transactionRules(held: Held): void {
   test('S2 what a transaction returned from is there, also after opening anew', async () => {
     expect(await held.store.write(async (tx) => [await everything(tx, 1), 'result'][1])).toBe('result');
     expect(await countOf(held, 1)).toBe(5);
-    await held.reopen?.();
+    await held.reopen();
     expect(await countOf(held, 1)).toBe(5);
   });
 
@@ -157,7 +157,7 @@ function numberRules(held: Held): void {
     });
     await expect(failing).rejects.toThrow('no');
     seqs.push(failed, await held.store.write((tx) => tx.nextSeq()), await numbered(1));
-    await held.reopen?.();
+    await held.reopen();
     seqs.push(await numbered(2), await numbered(3));
     expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
   });
