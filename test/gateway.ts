@@ -93,6 +93,17 @@ export function removeStateDir(stateDir: string): void {
   rmSync(join(stateDir, '..'), { recursive: true, force: true });
 }
 
+const children = new Set<ChildProcess>();
+// A test that ran out of time, or a run that is broken off, leaves nobody behind.
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
+function track(child: ChildProcess): void {
+  children.add(child);
+  child.once('close', () => children.delete(child));
+}
+
 function collect(child: ChildProcess): { stdout: () => string; stderr: () => string; all: () => string } {
   const parts: { from: 'stdout' | 'stderr'; text: string }[] = [];
   for (const from of ['stdout', 'stderr'] as const) {
@@ -122,8 +133,9 @@ export async function latchkey(
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   });
+  track(child);
   const output = collect(child);
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 20_000);
   const code = await new Promise<number | null>((done, fail) => child.once('close', done).once('error', fail));
   clearTimeout(timer);
   return { code, stdout: output.stdout(), stderr: output.stderr() };
@@ -146,6 +158,7 @@ export async function start(options: GatewayOptions = {}): Promise<Gateway> {
       ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
     },
   );
+  track(child);
   const output = collect(child);
   const exited = new Promise<number | null>((done) => child.once('close', done).once('error', () => done(null)));
   const clean = () => {

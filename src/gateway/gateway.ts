@@ -346,9 +346,8 @@ export class Gateway {
   }
 
   #health(): unknown {
-    const { stateDir } = this.#options.facts();
     const loop = this.#pulse.facts(this.#options.clock.monotonicMs());
-    return healthOf({ at: this.#options.clock.now(), durationMs: 0, stateDir, loop });
+    return healthOf({ at: this.#options.clock.now(), durationMs: 0, loop });
   }
 
   #services(): Services {

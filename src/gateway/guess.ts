@@ -21,7 +21,8 @@ const STEP_MS = 250;
 /**
  * A16: guessing is slowed, never answered by locking out. Only wrong secrets come here: a right secret, a granted key
  * and the owner socket are answered at once, whatever others tried. Answers to one source queue one behind the other,
- * so guessing in parallel is not faster. Times are monotonic.
+ * up to `maxDelayMs`. Who hangs up instead of waiting is not slowed by it: the secret's length is what stands against
+ * that (SECURITY.md). Times are monotonic.
  */
 export class GuessBrake {
   readonly #rules: () => GuessRules;

@@ -5,8 +5,8 @@ import type { Context } from './handler.ts';
 import { healthOf, statusOf } from './health.ts';
 
 export function health(c: Context): MethodOutput<'health'> {
-  const { stateDir, loop } = c.services.facts();
-  return healthOf({ at: c.services.now(), stateDir, loop, durationMs: 0 });
+  const { loop } = c.services.facts();
+  return healthOf({ at: c.services.now(), loop, durationMs: 0 });
 }
 
 export function status(c: Context): MethodOutput<'status'> {

@@ -3,15 +3,12 @@ import type { LoopFacts } from '../pulse.ts';
 
 /** The default agent's name in OpenClaw's shapes; its clients read these fields before any agent exists. */
 const MAIN = 'main';
+/** Within the state directory: where that is, `health` tells nobody who may not ask `status`. */
+const STORE = 'state/latchkey.sqlite';
 
 /** `health`, in OpenClaw's shape: what exists now; what doesn't yet is empty, never invented. */
-export function healthOf(facts: {
-  readonly at: Instant;
-  readonly durationMs: number;
-  readonly stateDir: string;
-  readonly loop: LoopFacts;
-}) {
-  const sessions = { path: facts.stateDir, count: 0, recent: [] };
+export function healthOf(facts: { readonly at: Instant; readonly durationMs: number; readonly loop: LoopFacts }) {
+  const sessions = { path: STORE, count: 0, recent: [] };
   const heartbeat = { enabled: false, every: 'disabled', everyMs: null, prompt: '', target: 'none', ackMaxChars: 300 };
   return {
     ok: true,
