@@ -46,7 +46,12 @@ function frameOf(base: (typeof BASES)[number], nonce: string): unknown {
   const identity = base.startsWith('known') ? known : base === 'stranger' ? stranger : null;
   const version = base === 'known v2' ? ('v2' as const) : ('v3' as const);
   const device = identity === null ? undefined : deviceBlock(identity, params, { version, nonce, signedAt: 1_700_000 });
-  return { type: 'req', id: 'f1', method: 'connect', params: { ...params, ...(device === undefined ? {} : { device }) } };
+  return {
+    type: 'req',
+    id: 'f1',
+    method: 'connect',
+    params: { ...params, ...(device === undefined ? {} : { device }) },
+  };
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -67,14 +72,17 @@ function mayEnter(text: string, nonce: string): boolean {
   } catch {
     return false;
   }
-  if (!isRecord(frame) || !only(frame, ['type', 'id', 'method', 'params', 'traceparent', 'expectedProfileId'])) return false;
+  if (!isRecord(frame) || !only(frame, ['type', 'id', 'method', 'params', 'traceparent', 'expectedProfileId']))
+    return false;
   const { type, id, method, params } = frame;
   if (type !== 'req' || method !== 'connect' || typeof id !== 'string' || id === '' || !isRecord(params)) return false;
   const { auth, device, role, scopes, client, minProtocol, maxProtocol } = params;
   if (role !== undefined && role !== 'operator') return false;
-  if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every((s) => label(s) && !s.includes(',')))) return false;
+  if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every((s) => label(s) && !s.includes(','))))
+    return false;
   if (!isRecord(client) || ![client.id, client.mode, client.version, client.platform].every(label)) return false;
-  if (typeof minProtocol !== 'number' || typeof maxProtocol !== 'number' || minProtocol > 4 || maxProtocol < 3) return false;
+  if (typeof minProtocol !== 'number' || typeof maxProtocol !== 'number' || minProtocol > 4 || maxProtocol < 3)
+    return false;
   const credentials = ['token', 'password', 'deviceToken', 'bootstrapToken', 'approvalRuntimeToken'];
   const names = [...credentials, 'agentRuntimeIdentityToken', 'ownerProof'];
   if (auth !== undefined && !(isRecord(auth) && only(auth, names))) return false;
@@ -150,7 +158,8 @@ function fault({ answers, close, may }: Outcome): string | null {
     if (isHello) return 'hello-ok for what proves nothing';
     // Nothing but the answer is sent to whoever is not let in.
     if (frame.type !== 'res' || frame.ok !== false) return `neither refused nor closed: ${text.slice(0, 200)}`;
-    if (typeof frame.error?.code !== 'string' || /stack|node:|\.ts:|\.cjs/.test(text)) return `a leak: ${text.slice(0, 300)}`;
+    if (typeof frame.error?.code !== 'string' || /stack|node:|\.ts:|\.cjs/.test(text))
+      return `a leak: ${text.slice(0, 300)}`;
     if (frame.error.code === 'INTERNAL' || frame.error.code === 'INTERNAL_ERROR') return `foreseen by nobody: ${text}`;
   }
   if (close === null) return may ? null : 'left open';
@@ -203,7 +212,9 @@ describe.skipIf(!isLinux)('threat 2: mutated connects', () => {
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
     expect(faults).toEqual([]);
     await canary.stop();
-    console.log(`threat 2: ${JSON.stringify(count)}, canary ${canary.answers} answers, slowest ${Math.round(canary.slowestMs)} ms`);
+    console.log(
+      `threat 2: ${JSON.stringify(count)}, canary ${canary.answers} answers, slowest ${Math.round(canary.slowestMs)} ms`,
+    );
     if (ONLY === null) {
       // The generator reaches every layer: some frames are no JSON, some are judged, some are still as good as before.
       for (const [name, times] of Object.entries(count)) expect(times, name).toBeGreaterThan(100);

@@ -236,7 +236,9 @@ function tear(text: string, dice: Dice): string {
     case 0:
       return text.slice(0, at);
     case 1:
-      return text.slice(0, at) + dice.of(['"', '{', '}', ',', ':', '\\', '\u0000', '\u2028', '\ufeff']) + text.slice(at);
+      return (
+        text.slice(0, at) + dice.of(['"', '{', '}', ',', ':', '\\', '\u0000', '\u2028', '\ufeff']) + text.slice(at)
+      );
     case 2:
       return text.slice(0, at) + text.slice(at + 1);
     case 3:

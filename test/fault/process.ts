@@ -50,7 +50,7 @@ export function listeners(pid: number): readonly string[] {
 }
 
 /** Every entry under `root` but those under `except`: kind, mode, owner and content. Links are not followed. */
-export function tree(root: string, except: RegExp = /^$/): Record<string, string> {
+export function tree(root: string, except: RegExp = /(?!)/): Record<string, string> {
   const entries: [string, string][] = [];
   const visit = (path: string): void => {
     const name = relative(root, path);

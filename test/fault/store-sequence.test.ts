@@ -8,7 +8,7 @@ import type { Store, WriteTx } from '../../src/store/store.ts';
 import { NOON } from '../../src/store/suite/sample.ts';
 import { Random } from '../random.ts';
 import { generate, type Op } from './sequence/op.ts';
-import { compare, type Difference, shrink, type Subject } from './sequence/run.ts';
+import { compare, type Difference, type Subject, shrink } from './sequence/run.ts';
 
 const SEEDS = 500;
 const COMMANDS = 200;
@@ -36,7 +36,10 @@ const open = (file: string, synchronous: 'FULL' | 'OFF'): Promise<Store> =>
 
 /** A store in a file. A crash is the files as they were at that moment, opened by somebody else. */
 async function sqlite(synchronous: 'FULL' | 'OFF'): Promise<Subject & { end(): Promise<void> }> {
-  const fresh = () => join(dir, `${(files += 1)}.sqlite`);
+  const fresh = () => {
+    files += 1;
+    return join(dir, `${files}.sqlite`);
+  };
   let file = fresh();
   copyFileSync(join(dir, 'empty.sqlite'), file);
   let store = await open(file, synchronous);
@@ -85,7 +88,7 @@ async function check(seed: number, synchronous: 'FULL' | 'OFF'): Promise<void> {
 
 test(`S30 ${SEEDS} random sequences of ${COMMANDS} commands leave the same in the core, memory and sqlite, crashes between`, async () => {
   for (let seed = SYNCED + 1; seed <= SEEDS; seed += 1) await check(seed, 'OFF');
-}, 120_000);
+}, 240_000);
 
 test('S30 some of them with every commit on disk before the next', async () => {
   for (let seed = 1; seed <= SYNCED; seed += 1) await check(seed, 'FULL');

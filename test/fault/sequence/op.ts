@@ -97,7 +97,7 @@ const pickWho = (random: Random): Who =>
     : random.pick(['owner', 'owner', 'secret', 'token'] as const);
 
 function pass(random: Random): number {
-  switch (random.weighted({ none: 50, little: 25, minutes: 15, day: 5, week: 2, back: 3 })) {
+  switch (random.weighted({ none: 55, little: 27, minutes: 12, day: 2, week: 1, back: 3 })) {
     case 'none':
       return 0;
     case 'little':
@@ -126,7 +126,7 @@ function connectOf(random: Random, step: Step): Op {
     direct: random.chance(0.3),
     waits: random.chance(0.5),
     askMode: random.pick(['open', 'open', 'open', 'open', 'secret', 'closed']),
-    codeAt: random.chance(0.2) ? random.int(100) : null,
+    codeAt: random.chance(0.25) ? random.int(100) : null,
     source: random.pick(SOURCES),
     waitedAt: random.some([0, 1, 2, 3], 0.3),
   };
@@ -134,7 +134,7 @@ function connectOf(random: Random, step: Step): Op {
 
 export function generate(random: Random, count: number): readonly Op[] {
   return Array.from({ length: count }, (_, n) => {
-    const fate = random.weighted({ done: 92, abort: 4, crash: 4 });
+    const fate = random.weighted({ done: 94, abort: 3, crash: 3 });
     return generateOne(random, { n, passMs: pass(random), fate });
   });
 }

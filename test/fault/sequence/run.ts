@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { NOON } from '../../../src/store/suite/sample.ts';
 import type { ReadTx, Store } from '../../../src/store/store.ts';
+import { NOON } from '../../../src/store/suite/sample.ts';
 import { DEVICES, type Op, SOURCES } from './op.ts';
 import { Plain } from './plain.ts';
 import { codeId, deviceId, requestId, run } from './shell.ts';
@@ -25,7 +25,11 @@ export interface Difference {
 class Aborted extends Error {}
 
 /** Every table, through every question that can be asked of it. */
-async function everything(tx: ReadTx, ops: readonly Op[], at: number): Promise<Readonly<Record<string, unknown>>> {
+export async function everything(
+  tx: ReadTx,
+  ops: readonly Op[],
+  at: number,
+): Promise<Readonly<Record<string, unknown>>> {
   const ids = ops.map((op) => requestId(op.n));
   const each = async <T>(values: readonly T[], ask: (value: T) => Promise<unknown>) => {
     const answers: unknown[] = [];

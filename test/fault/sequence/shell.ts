@@ -103,7 +103,7 @@ async function commandOf(tx: WriteTx, op: Single, now: Now, id: RequestId, role:
   if (op.kind === 'connect') {
     const waitedAt = new Set(op.waitedAt.map((at) => requestId(op.n - 1 - at)));
     const room = await tx.devices.room(op.source, now.at, waitedAt);
-    const code = op.codeAt === null ? null : await tx.codes.load(codeId(op.codeAt % (op.n + 1)));
+    const code = op.codeAt === null ? null : await recentCode(tx, op.n, op.codeAt);
     const fact = code === null ? null : { state: code, maker: await makerHeld(tx, code.maker, now.at) };
     const comparison = op.n % 2 === 0 ? null : { r: 'r', s: 's', code: '1234 5678' };
     const { asked, origin, secret, direct, waits, askMode, source } = op;
@@ -131,6 +131,16 @@ async function commandOf(tx: WriteTx, op: Single, now: Now, id: RequestId, role:
     case 'rename':
       return { ...deciding, kind: op.kind, name: op.name };
   }
+}
+
+/** One of the codes that were made lately, used or not. */
+async function recentCode(tx: WriteTx, before: number, at: number): Promise<CodeState | null> {
+  const codes: CodeState[] = [];
+  for (let n = before - 1; n >= Math.max(0, before - 40); n -= 1) {
+    const code = await tx.codes.load(codeId(n));
+    if (code !== null) codes.push(code);
+  }
+  return codes.length === 0 ? null : pickAt(codes, at);
 }
 
 async function apply(tx: WriteTx, before: DeviceState, command: Command): Promise<unknown> {

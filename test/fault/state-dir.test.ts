@@ -1,0 +1,384 @@
+// A11, THREATS.md D6.59: what a gateway finds in its state directory. What it can't trust or read it refuses, with the
+// path and the command that mends it; it changes nothing there, and never makes an empty store in a full one's place.
+import { spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  lchownSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type CommandResult, type Gateway, latchkey, newStateDir, removeStateDir, start } from '../gateway.ts';
+import type { Identity } from '../partner/identity.ts';
+import { asking, gist, once, paired, READ } from '../scenario/act.ts';
+import { isRoot, NOBODY, tree } from './process.ts';
+
+/** Under root everything may be read and written: the program runs as somebody who is nobody. */
+const uid = isRoot ? NOBODY : undefined;
+/** The lock and the log may be written by a start that is refused; what is kept may not. */
+const PASSING = /^(run\/|logs\/)/;
+const DB = 'state/latchkey.sqlite';
+const IDENTITY = 'identity/gateway.json';
+
+let model: string;
+let known: Identity;
+const homes: string[] = [];
+
+beforeAll(async () => {
+  const gateway = await start(uid === undefined ? {} : { uid });
+  known = await paired(await gateway.owner(), [READ]);
+  await gateway.halt();
+  model = gateway.stateDir;
+});
+afterAll(() => removeStateDir(model));
+afterEach(() => {
+  for (const home of homes.splice(0)) rmSync(home, { recursive: true, force: true });
+});
+
+function own(path: string): void {
+  if (uid !== undefined) lchownSync(path, uid, uid);
+}
+
+/** A state directory with a history: the model's, copied with its owners and modes. */
+function withHistory(): string {
+  const home = mkdtempSync(join(tmpdir(), 'lk-'));
+  homes.push(home);
+  if (uid !== undefined) chownSync(home, uid, uid);
+  chmodSync(home, 0o755);
+  const copied = spawnSync('cp', ['-a', model, join(home, 's')]);
+  if (copied.status !== 0) throw new Error(copied.stderr.toString());
+  return join(home, 's');
+}
+
+function run(stateDir: string, as = uid): Promise<CommandResult> {
+  return latchkey(['gateway', 'run', '--port', '0', '--state-dir', stateDir], {
+    home: join(stateDir, '..'),
+    timeoutMs: 10_000,
+    ...(as === undefined ? {} : { uid: as }),
+  });
+}
+
+/** The command that a refusal names. */
+function mend({ stderr }: CommandResult): string {
+  return /^ {2}run: (.*)$/m.exec(stderr)?.[1] ?? '';
+}
+
+/** As a person would, in a shell, as the directory's owner. */
+function shell(command: string, stateDir: string): void {
+  const options = { cwd: join(stateDir, '..'), ...(uid === undefined ? {} : { uid, gid: uid }) };
+  const done = spawnSync('/bin/sh', ['-c', command], options);
+  if (done.status !== 0) throw new Error(`${command}: ${done.stderr?.toString()}`);
+}
+
+/** It starts, and who was paired still is. */
+async function works(stateDir: string): Promise<void> {
+  const gateway: Gateway = await start({ stateDir, ...(uid === undefined ? {} : { uid }) });
+  try {
+    expect(gist(await once({ port: gateway.port }, asking([READ]), { identity: known }))).toBe('ok');
+  } finally {
+    await gateway.halt();
+  }
+}
+
+interface Case {
+  readonly name: string;
+  /** Spoils the directory; what it returns is a path that the refusal must name, below the state directory. */
+  spoil(stateDir: string): string;
+  readonly why: RegExp;
+  readonly code?: number;
+  /** Does the command that is named mend it? `null`: it is for looking only, or not there yet. */
+  readonly mends: boolean | null;
+}
+
+const PERMISSIONS: readonly Case[] = [
+  { name: 'that everybody can write', spoil: (s) => (chmodSync(s, 0o777), ''), why: /other users can write/, mends: true },
+  { name: 'that its group can write', spoil: (s) => (chmodSync(s, 0o770), ''), why: /other users can write/, mends: true },
+  {
+    name: 'whose state/ others can write',
+    spoil: (s) => (chmodSync(join(s, 'state'), 0o722), 'state'),
+    why: /other users can write/,
+    mends: true,
+  },
+  {
+    name: 'whose identity/ its group can write',
+    spoil: (s) => (chmodSync(join(s, 'identity'), 0o770), 'identity'),
+    why: /other users can write/,
+    mends: true,
+  },
+  {
+    name: 'whose run/ others can write',
+    spoil: (s) => (chmodSync(join(s, 'run'), 0o777), 'run'),
+    why: /other users can write/,
+    mends: true,
+  },
+  {
+    name: 'below a directory in which everybody can replace it',
+    spoil: (s) => (chmodSync(join(s, '..'), 0o777), ''),
+    why: /every user can replace/,
+    mends: true,
+  },
+  {
+    name: 'whose identity its group can read',
+    spoil: (s) => (chmodSync(join(s, IDENTITY), 0o640), IDENTITY),
+    why: /others may read or write it/,
+    mends: true,
+  },
+  {
+    name: 'whose identity everybody can write',
+    spoil: (s) => (chmodSync(join(s, IDENTITY), 0o602), IDENTITY),
+    why: /others may read or write it/,
+    mends: true,
+  },
+  {
+    name: 'whose identity is a link',
+    spoil: (s) => {
+      renameSync(join(s, IDENTITY), join(s, 'elsewhere.json'));
+      symlinkSync('../elsewhere.json', join(s, IDENTITY));
+      own(join(s, IDENTITY));
+      return IDENTITY;
+    },
+    why: /symbolic link/,
+    mends: null,
+  },
+  {
+    name: 'whose state/ is a link',
+    spoil: (s) => {
+      renameSync(join(s, 'state'), join(s, 'elsewhere'));
+      symlinkSync('elsewhere', join(s, 'state'));
+      own(join(s, 'state'));
+      return 'state';
+    },
+    why: /symbolic link/,
+    mends: null,
+  },
+];
+
+function changed(stateDir: string, name: string, change: (bytes: Buffer) => Buffer): string {
+  const path = join(stateDir, name);
+  writeFileSync(path, change(readFileSync(path)));
+  return name;
+}
+
+function inDatabase(stateDir: string, sql: string): string {
+  const db = new DatabaseSync(join(stateDir, DB));
+  db.exec(sql);
+  db.close();
+  for (const name of readdirSync(join(stateDir, 'state'))) own(join(stateDir, 'state', name));
+  return DB;
+}
+
+const DATABASES: readonly Case[] = [
+  { name: 'of 0 bytes', spoil: (s) => (truncateSync(join(s, DB), 0), DB), why: /is empty/, mends: false },
+  { name: 'that breaks off', spoil: (s) => (truncateSync(join(s, DB), 9_000), DB), why: /damaged|malformed/, mends: false },
+  { name: 'of noise', spoil: (s) => changed(s, DB, (b) => b.fill(0xa5)), why: /not a SQLite database/, mends: false },
+  {
+    name: 'with a page of noise',
+    spoil: (s) => changed(s, DB, (b) => b.fill(0x5a, 4096 + 8, 3 * 4096)),
+    why: /damaged|malformed/,
+    mends: false,
+  },
+  {
+    name: 'of another application',
+    spoil: (s) => {
+      rmSync(join(s, DB));
+      return inDatabase(s, 'CREATE TABLE note (text TEXT); INSERT INTO note VALUES (1); PRAGMA application_id = 7');
+    },
+    why: /another program/,
+    mends: false,
+  },
+  {
+    name: 'of a newer release',
+    spoil: (s) =>
+      inDatabase(s, "INSERT INTO receipt SELECT version + 1, 'later', sha256, applied_at, '99.1.0' FROM receipt ORDER BY version DESC LIMIT 1"),
+    why: /made by latchkey 99\.1\.0/,
+    mends: null,
+  },
+  {
+    name: 'of another release with the same number',
+    spoil: (s) => inDatabase(s, "UPDATE receipt SET sha256 = 'f00d', program = '98.0.0' WHERE version = 1"),
+    why: /made by latchkey 98\.0\.0/,
+    mends: null,
+  },
+  { name: 'that is gone', spoil: (s) => (rmSync(join(s, DB)), DB), why: /is missing/, mends: false },
+  {
+    name: 'that is gone, its log left',
+    spoil: (s) => {
+      rmSync(join(s, DB));
+      writeFileSync(join(s, `${DB}-wal`), Buffer.alloc(64, 1), { mode: 0o600 });
+      own(join(s, `${DB}-wal`));
+      return DB;
+    },
+    why: /is missing/,
+    mends: false,
+  },
+];
+
+const IDENTITIES: readonly Case[] = [
+  { name: 'that is gone', spoil: (s) => (rmSync(join(s, IDENTITY)), IDENTITY), why: /there is a store beside it/, mends: null },
+  { name: 'of 0 bytes', spoil: (s) => (truncateSync(join(s, IDENTITY), 0), IDENTITY), why: /it is empty/, mends: null },
+  { name: 'that breaks off', spoil: (s) => changed(s, IDENTITY, (b) => b.subarray(0, 40)), why: /not JSON/, mends: null },
+  { name: 'without keys', spoil: (s) => changed(s, IDENTITY, () => Buffer.from('{"version":1}')), why: /'key' is no key/, mends: null },
+  {
+    name: 'of a newer release',
+    spoil: (s) => changed(s, IDENTITY, (b) => Buffer.from(b.toString().replace('"version": 1', '"version": 2'))),
+    why: /version 1/,
+    mends: null,
+  },
+];
+
+async function refused(one: Case): Promise<{ stateDir: string; result: CommandResult }> {
+  const stateDir = withHistory();
+  const named = join(stateDir, one.spoil(stateDir));
+  const before = tree(stateDir, PASSING);
+  const result = await run(stateDir);
+  expect(result.code, result.stderr).toBe(one.code ?? 78);
+  expect(result.stderr).toContain(named.replace(/\/$/, ''));
+  expect(result.stderr).toMatch(one.why);
+  expect(mend(result)).not.toBe('');
+  // No word of a stack, and nothing of what is in the files.
+  expect(result.stderr).not.toMatch(/\n\s+at |nobody foresaw/);
+  expect(tree(stateDir, PASSING)).toEqual(before);
+  expect(() => statSync(join(stateDir, 'run', 'gateway.sock'))).toThrow();
+  return { stateDir, result };
+}
+
+const titled = (cases: readonly Case[]) => cases.map((one) => [one.name, one] as const);
+
+describe('threat 59: a state directory', () => {
+  it('threat 59 the control: a copy of it starts', async () => {
+    await works(withHistory());
+  });
+
+  it.each(titled(PERMISSIONS))('threat 59 %s is refused', async (_name, one) => {
+    const { stateDir, result } = await refused(one);
+    if (one.mends !== true) return;
+    shell(mend(result), stateDir);
+    await works(stateDir);
+  });
+
+  it('threat 59 A11 that is itself a link is refused', async () => {
+    const stateDir = withHistory();
+    const link = join(stateDir, '..', 'link');
+    symlinkSync(stateDir, link);
+    own(link);
+    const before = tree(stateDir);
+    const result = await run(link);
+    expect(result.code, result.stderr).toBe(78);
+    expect(result.stderr).toContain(link);
+    expect(result.stderr).toMatch(/symbolic link/);
+    expect(tree(stateDir)).toEqual(before);
+  });
+
+  it('threat 59 that is a file is refused', async () => {
+    const stateDir = withHistory();
+    const file = join(stateDir, '..', 'file');
+    writeFileSync(file, 'mine');
+    own(file);
+    const result = await run(file);
+    expect(result.code, result.stderr).toBe(78);
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
+  it('threat 59 A11 of somebody else ends with 77 and the sudo line, and nothing is left there', async () => {
+    // Where the suite is not root, root's own directory is somebody else's.
+    const stateDir = isRoot ? withHistory() : '/usr/share';
+    const before = isRoot ? tree(stateDir) : readdirSync(stateDir);
+    const other = isRoot ? NOBODY - 1 : undefined;
+    const result = await latchkey(['gateway', 'run', '--port', '0', '--state-dir', stateDir], {
+      home: tmpdir(),
+      ...(other === undefined ? {} : { uid: other }),
+    });
+    expect(result.code, result.stderr).toBe(77);
+    expect(mend(result)).toMatch(/^sudo -u \S+ latchkey --state-dir /);
+    expect(isRoot ? tree(stateDir) : readdirSync(stateDir)).toEqual(before);
+  });
+
+  it.skipIf(!isRoot)('threat 59 A11 of somebody else is served by root as that user: nothing in it becomes root’s', async () => {
+    const stateDir = withHistory();
+    const gateway = await start({ stateDir });
+    try {
+      const { uid: owner } = statSync(`/proc/${gateway.pid}`);
+      expect(owner).toBe(NOBODY);
+      await paired(await gateway.owner(), [READ]);
+      const owners = Object.values(tree(stateDir)).map((about) => about.split(' ')[1]);
+      expect(new Set(owners)).toEqual(new Set([`${NOBODY}:${NOBODY}`]));
+    } finally {
+      await gateway.halt();
+    }
+  });
+
+  it('threat 59 a new one is private whatever the umask', async () => {
+    const stateDir = newStateDir({}, uid);
+    homes.push(join(stateDir, '..'));
+    // The mask is inherited; a worker of the suite can't set its own.
+    const cli = join(import.meta.dirname, '..', '..', 'dist', 'cli.cjs');
+    const line = `umask 000; "${process.execPath}" "${cli}" gateway run --port 0 --state-dir "${stateDir}" & p=$!; i=0; while [ ! -S "${stateDir}/run/gateway.sock" ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i+1)); done; sleep 0.3; kill $p; wait $p`;
+    shell(line, stateDir);
+    const modes = tree(stateDir, /^(latchkey\.json)$/);
+    expect(Object.keys(modes)).toEqual(expect.arrayContaining([DB, IDENTITY, 'logs/gateway.jsonl']));
+    for (const [name, about] of Object.entries(modes)) expect(about, name).toMatch(/^(40700|100600) /);
+  });
+});
+
+describe('threat 59: the truth', () => {
+  it.each(titled(DATABASES))('A17 a database %s is refused, never replaced', async (_name, one) => {
+    const { stateDir } = await refused(one);
+    // Not the second time either.
+    expect((await run(stateDir)).code).toBe(78);
+  });
+
+  it.each(titled(DATABASES.filter(({ mends }) => mends === false)))(
+    'A17 a database %s is mended by the command that is named, where there is a backup',
+    async (_name, one) => {
+      const stateDir = withHistory();
+      const backup = join(stateDir, 'backups', 'latchkey-1-20260101T000000000Z.sqlite');
+      copyFileSync(join(stateDir, DB), backup);
+      own(backup);
+      one.spoil(stateDir);
+      const result = await run(stateDir);
+      expect(result.code, result.stderr).toBe(78);
+      shell(mend(result), stateDir);
+      await works(stateDir);
+    },
+  );
+
+  it('A17 a database whose header names a newer format is refused or served, never emptied', async () => {
+    const stateDir = withHistory();
+    inDatabase(stateDir, 'PRAGMA user_version = 999');
+    const result = await Promise.race([run(stateDir), works(stateDir).then(() => null)]);
+    if (result !== null) expect(result.code).toBe(78);
+  });
+
+  it('A17 a damaged trace is made anew and stops nobody: nothing in it is the truth', async () => {
+    const stateDir = withHistory();
+    changed(stateDir, 'state/trace.sqlite', (b) => b.fill(1));
+    await works(stateDir);
+    appendFileSync(join(stateDir, 'state/trace.sqlite'), 'more');
+    await works(stateDir);
+  });
+});
+
+describe('threat 59: the identity', () => {
+  it.each(titled(IDENTITIES))('A11 an identity %s is refused, never made anew', async (_name, one) => {
+    const { stateDir, result } = await refused(one);
+    expect(mend(result)).toMatch(/doctor|gateway\.json/);
+    // Back in its place, all is as it was.
+    copyFileSync(join(model, IDENTITY), join(stateDir, IDENTITY));
+    chmodSync(join(stateDir, IDENTITY), 0o600);
+    own(join(stateDir, IDENTITY));
+    await works(stateDir);
+  });
+});
