@@ -128,13 +128,14 @@ export class Gateway {
     if (this.#stopping) return;
     this.#stopping = true;
     this.publish('shutdown', { reason, restartExpectedMs: null }, {});
+    // Calls that wait for a person are told that it is still open: they ask again after the restart.
+    this.#waiters.end();
     const endMs = this.#options.clock.monotonicMs() + graceMs;
     const busy = () => [...this.#connections].some((c) => c.inFlight > 0);
     while (busy() && this.#options.clock.monotonicMs() < endMs)
       await new Promise<void>((resolve) => this.after(20, resolve));
     for (const connection of [...this.#connections]) connection.end('stopping');
     for (const cancel of this.#cancel) cancel();
-    this.#waiters.end();
     this.#options.trace.flush();
   }
 
