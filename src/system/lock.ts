@@ -50,6 +50,7 @@ const LOCK = 'gateway.lock';
 const DATA = 'gateway.json';
 const POLL_MS = 25;
 const BUSY = 5;
+const FULL = 13;
 
 /**
  * Takes the one lock of a state directory (DESIGN §6). The system gives it back when the process ends, however it ends.
@@ -171,12 +172,13 @@ function unusable(file: string, error: unknown): Failure {
   const isClosed = ['EACCES', 'EPERM'].includes(codeOf(error) ?? '');
   // 11, 26: a torn file. It holds no truth, and nobody holds it, or it would have been busy.
   const isTorn = [11, 26].includes(resultOf(error) ?? 0);
+  const isFull = resultOf(error) === FULL || codeOf(error) === 'ENOSPC';
   return new Failure(
-    isClosed ? EXIT.permission : EXIT.configuration,
+    isClosed ? EXIT.permission : isFull ? EXIT.later : EXIT.configuration,
     {
       what: `can't take the lock ${file}`,
       why: error instanceof Error ? error.message : String(error),
-      run: isTorn ? `rm ${shellWord(file)}` : `ls -l ${shellWord(file)}`,
+      run: isTorn ? `rm ${shellWord(file)}` : isFull ? `df -h ${shellWord(file)}` : `ls -l ${shellWord(file)}`,
     },
     { cause: error },
   );

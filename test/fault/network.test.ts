@@ -157,7 +157,11 @@ describe('threat 25: whom a header claims to speak for', () => {
       });
     const open = await Promise.all(guesses);
     let answered = 0;
-    for (const { answer } of open) void answer.then(() => (answered += 1));
+    for (const { answer } of open) {
+      void answer.then(() => {
+        answered += 1;
+      });
+    }
     // What comes in after them is answered, so all of them were judged.
     expect(gist(await once({ port: gateway.port }, asking([READ], { auth: { token: gateway.token } })))).toBe('ok');
     // One of ten at once; the others wait longer and longer, one behind the other.
@@ -246,7 +250,7 @@ describe('threat 28: where it listens', () => {
     ['short', { token: 'aB3dE5' }, /gateway\.auth\.token is weak: it has 6 characters/],
     ['a placeholder', { token: 'changeme' }, /gateway\.auth\.token is placeholder/],
     ['the word undefined', { token: 'undefined' }, /gateway\.auth\.token is placeholder/],
-    ['an unfilled variable', { token: '${OPENCLAW_GATEWAY_TOKEN}' }, /gateway\.auth\.token is placeholder/],
+    ['an unfilled variable', { token: '$OPENCLAW_GATEWAY_TOKEN' }, /gateway\.auth\.token is placeholder/],
     ['blanks', { token: ' '.repeat(40) }, /gateway\.auth\.token is (weak|placeholder)/],
     ['one word repeated', { token: 'secret'.repeat(8) }, /gateway\.auth\.token is weak: it repeats/],
     ['a row', { token: 'abcdefghijklmnopqrstuvwxyz012345' }, /gateway\.auth\.token is weak/],

@@ -44,7 +44,13 @@ describe('threat 3: unknown properties', () => {
     return Promise.race([answer(), partner.closed.then((close) => `closed ${close.code}`)]);
   }
 
-  const extra = [{ as: 'owner' }, { constructor: 1 }, { toString: 1 }, { principal: { kind: 'owner' } }, { seq: 1 }];
+  const extra: readonly object[] = [
+    { as: 'owner' },
+    { constructor: 1 },
+    { toString: 1 },
+    { principal: { kind: 'owner' } },
+    { seq: 1 },
+  ];
 
   it.each(extra)('threat 3 the envelope is closed before and after the proof: %j', async (more) => {
     const before = await Partner.open(place());

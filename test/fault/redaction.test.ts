@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, start } from '../gateway.ts';
-import { Partner } from '../partner/client.ts';
+import type { Partner } from '../partner/client.ts';
 import { type Identity, newIdentity } from '../partner/identity.ts';
 import type { Payload, Peer } from '../partner/peer.ts';
 import { openWebSocket } from '../partner/websocket.ts';
@@ -59,7 +59,9 @@ function everything(gateway: Gateway): Places {
 }
 
 const heard = (peers: Readonly<Record<string, Peer>>): Places =>
-  Object.fromEntries(Object.entries(peers).map(([name, peer]) => [`heard by ${name}`, Buffer.from(peer.received.join('\n'))]));
+  Object.fromEntries(
+    Object.entries(peers).map(([name, peer]) => [`heard by ${name}`, Buffer.from(peer.received.join('\n'))]),
+  );
 
 describe('threat 52: a configured secret', () => {
   let gateway: Gateway;
@@ -129,8 +131,19 @@ describe('threat 52: a configured secret', () => {
     }
     // Answers to whoever sent these may quote them; nobody else may hear of them.
     const clumsy = await gateway.owner();
-    const params = { requestId: of('in params'), deviceId: of('in params'), scopes: [of('in params')], secret: of('in params') };
-    for (const method of ['device.pair.approve', 'device.pair.remove', 'device.grant.narrow', 'config.get', 'device.code.create'])
+    const params = {
+      requestId: of('in params'),
+      deviceId: of('in params'),
+      scopes: [of('in params')],
+      secret: of('in params'),
+    };
+    for (const method of [
+      'device.pair.approve',
+      'device.pair.remove',
+      'device.grant.narrow',
+      'config.get',
+      'device.code.create',
+    ])
       await clumsy.call(method, params);
     const { partner } = await session(gateway, await paired(owner, [READ]));
     open.push(partner);
@@ -151,7 +164,9 @@ describe('threat 52: a configured secret', () => {
     const rotated = await rotate(phone.partner, mine);
     secrets['rotated device token'] = rotated.ok ? rotated.payload.token : '';
     expect(secrets['rotated device token']).toMatch(/^[A-Za-z0-9_-]{43}$/);
-    expect(gist(await once(place(), asking([READ], { auth: { token: of('device token') } }), { identity: mine }))).toBe('ok');
+    expect(gist(await once(place(), asking([READ], { auth: { token: of('device token') } }), { identity: mine }))).toBe(
+      'ok',
+    );
     expect(gist(await rotate(owner, mine))).toBe('ok');
     // Setup codes: redeemed, tried twice, never used.
     for (const name of ['setup code', 'unused setup code']) {
@@ -169,15 +184,19 @@ describe('threat 52: a configured secret', () => {
     for (const method of ['config.get', 'status', 'health', 'system-presence', 'device.pair.list'])
       expect(gist(await watcher.call(method, {})), method).toBe('ok');
     const commands = await Promise.all(
-      [['status', '--json'], ['devices', 'list', '--json'], ['--verbose', 'devices', 'approve', 'nothing']].map((args) =>
-        gateway.cli(args),
-      ),
+      [
+        ['status', '--json'],
+        ['devices', 'list', '--json'],
+        ['--verbose', 'devices', 'approve', 'nothing'],
+      ].map((args) => gateway.cli(args)),
     );
     const said = { commands: Buffer.from(commands.map(({ stdout, stderr }) => stdout + stderr).join('\n')) };
     for (const [name, secret] of Object.entries(secrets)) expect(secret.length, name).toBeGreaterThan(20);
 
     const allowed = ['shared secret: s/latchkey.json', 'unused password: s/latchkey.json'];
-    expect(found(secrets, { ...everything(gateway), ...said, ...heard({ owner, watcher }) }).toSorted()).toEqual(allowed);
+    expect(found(secrets, { ...everything(gateway), ...said, ...heard({ owner, watcher }) }).toSorted()).toEqual(
+      allowed,
+    );
     // What was heard and written is not nothing.
     expect(watcher.received.length).toBeGreaterThan(10);
     expect(Object.keys(everything(gateway))).toEqual(

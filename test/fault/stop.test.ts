@@ -7,7 +7,7 @@ import { type Gateway, removeStateDir, start } from '../gateway.ts';
 import { Partner } from '../partner/client.ts';
 import { type Identity, newIdentity } from '../partner/identity.ts';
 import { type Answer, within } from '../partner/peer.ts';
-import { asking, attempt, gist, granted, once, paired, PAIRING, READ, rows, session } from '../scenario/act.ts';
+import { asking, attempt, gist, granted, once, PAIRING, paired, READ, rows, session } from '../scenario/act.ts';
 
 let gateway: Gateway | undefined;
 const open: Partner[] = [];
@@ -57,7 +57,8 @@ describe.skipIf(process.platform === 'win32')('threat 62: SIGTERM', () => {
       expect((await waiting.closed).code).toBe(1012);
       await line.closed;
       expect(await up.halt()).toBe(0);
-      for (const name of ['gateway.sock', 'gateway.json']) expect(existsSync(join(up.stateDir, 'run', name))).toBe(false);
+      for (const name of ['gateway.sock', 'gateway.json'])
+        expect(existsSync(join(up.stateDir, 'run', name))).toBe(false);
       expect(up.logs()).not.toMatch(/unhandled|uncaught|\n\s+at /i);
     },
   );
@@ -92,14 +93,20 @@ describe.skipIf(process.platform === 'win32')('threat 62: SIGTERM', () => {
     const devices = Array.from({ length: 1_000 }, () => newIdentity());
     const answers = devices.map((identity) =>
       line
-        .call('device.pair.ensure', { publicKey: identity.publicKey, role: 'operator', scopes: [READ] }, { timeoutMs: 60_000 })
+        .call(
+          'device.pair.ensure',
+          { publicKey: identity.publicKey, role: 'operator', scopes: [READ] },
+          { timeoutMs: 60_000 },
+        )
         .catch((): null => null),
     );
     await Promise.race(answers);
     signal('SIGTERM');
     await line.closed;
     expect(await up.halt()).toBe(0);
-    const settled = await Promise.all(answers.map((answer) => Promise.race([answer, new Promise<null>((d) => setImmediate(d, null))])));
+    const settled = await Promise.all(
+      answers.map((answer) => Promise.race([answer, new Promise<null>((d) => setImmediate(d, null))])),
+    );
     const kept = devices.filter((_, i) => settled[i]?.ok === true);
     expect(kept.length).toBeGreaterThan(0);
     for (const answer of settled.filter((a): a is Answer & { ok: false } => a?.ok === false)) {
