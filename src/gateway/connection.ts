@@ -1,4 +1,6 @@
+import type { Authority } from '../authority/authority.ts';
 import type { Outcome } from '../core/authz/command.ts';
+import type { Principal, RequestId } from '../core/authz/principal.ts';
 import {
   type Action,
   type Bounds,
@@ -12,13 +14,50 @@ import { type ConnectParams, protocolFor } from '../core/protocol/connect.ts';
 import { type ErrorContext, type Refused, refusalOfOutcome, refuse } from '../core/protocol/error.ts';
 import { errorFrame, okFrame } from '../core/protocol/frame.ts';
 import { CALLS_IN_FLIGHT_MAX, MAX_PAYLOAD_BYTES, UNAUTHORIZED_MAX } from '../core/protocol/limit.ts';
-import { type Challenge, type ConnectFacts, gather, judge, type Verdict } from './connect.ts';
-import type { Answer } from './dispatch.ts';
-import type { Gateway } from './gateway.ts';
+import type { Answer } from './answer.ts';
+import {
+  type Challenge,
+  type ConnectFacts,
+  type DoorRules,
+  gather,
+  judge,
+  type Keys,
+  type Verdict,
+} from './connect.ts';
 import type { Pipe, Receiver } from './listen/pipe.ts';
 import { readConnect, readFrame } from './read.ts';
 import type { Session } from './session.ts';
 import type { LetIn } from './welcome.ts';
+
+/** What a connection asks of the gateway round it. */
+export interface House {
+  readonly authority: Authority;
+  readonly keys: Keys;
+  readonly rules: DoorRules;
+  readonly publisher: { check(session: Session): void };
+  challenge(pipe: Pipe): Challenge;
+  ownerSession(id: string, pipe: Pipe): Session;
+  sessionOf(id: string, pipe: Pipe, facts: ConnectFacts, protocol: 3 | 4, principal: Principal): Session;
+  hello(session: Session, facts: ConnectFacts, verdict: LetIn): Record<string, unknown>;
+  call(
+    caller: { readonly principal: Principal; readonly session: Session; readonly protocol: 3 | 4 },
+    method: string,
+    params: unknown,
+  ): Promise<Answer>;
+  refusalOf(
+    facts: ConnectFacts,
+    verdict: Extract<Verdict, { readonly kind: 'refused' }>,
+    context: ErrorContext,
+  ): Refused & { readonly delayMs: number };
+  /** After `hello-ok`: from now on it is sent events. */
+  joined(connection: Connection, session: Session): void;
+  left(connection: Connection): void;
+  waits(connection: Connection, id: RequestId): void;
+  traced(id: string, facts: ConnectFacts, verdict: Verdict): void;
+  failed(error: unknown, where: string): void;
+  after(delayMs: number, run: () => void): () => void;
+  deadline(run: () => void): () => void;
+}
 
 const BOUNDS: Bounds = { callsMax: CALLS_IN_FLIGHT_MAX, refusedMax: UNAUTHORIZED_MAX };
 
@@ -37,7 +76,7 @@ interface Asked {
  */
 export class Connection implements Receiver {
   readonly id: string;
-  readonly #gateway: Gateway;
+  readonly #gateway: House;
   readonly #pipe: Pipe;
   readonly #challenge: Challenge | null;
   readonly #params = new Map<string, unknown>();
@@ -48,7 +87,7 @@ export class Connection implements Receiver {
   #refusal: Refused | null = null;
   #cancelTimer: (() => void) | null = null;
 
-  constructor(gateway: Gateway, pipe: Pipe, id: string) {
+  constructor(gateway: House, pipe: Pipe, id: string) {
     this.#gateway = gateway;
     this.#pipe = pipe;
     this.id = id;

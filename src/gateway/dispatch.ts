@@ -6,14 +6,11 @@ import { invalidText } from '../core/protocol/invalid.ts';
 import { type Method, rowName } from '../core/protocol/method/method.ts';
 import { lookup, METHODS, type MethodRow, rowFor } from '../core/protocol/registry.ts';
 import { StaleRevision } from '../store/store.ts';
+import type { Answer } from './answer.ts';
 import { Idempotency } from './idempotency.ts';
 import { type Context, Denied, type Services } from './method/handler.ts';
 import { HANDLERS } from './method/handlers.ts';
 import type { Session } from './session.ts';
-
-export type Answer =
-  | { readonly ok: true; readonly payload: unknown }
-  | { readonly ok: false; readonly refused: Refused; readonly denied: boolean };
 
 /** Who calls, and how they are spoken to. */
 export interface Caller {

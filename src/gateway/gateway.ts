@@ -10,10 +10,11 @@ import { HANDSHAKE_MS, MAX_BUFFERED_BYTES, TICK_MS } from '../core/protocol/limi
 import { gatewayText } from '../core/protocol/signed.ts';
 import type { Trace } from '../store/store.ts';
 import type { Clock } from '../system/clock.ts';
+import type { Answer } from './answer.ts';
 import type { Challenge, ConnectFacts, DoorRules, Keys, Verdict } from './connect.ts';
-import { Connection } from './connection.ts';
+import { Connection, type House } from './connection.ts';
 import type { Diary } from './diary.ts';
-import { type Answer, type Caller, Dispatch } from './dispatch.ts';
+import { type Caller, Dispatch } from './dispatch.ts';
 import type { GuessRules } from './guess.ts';
 import type { Accept, Pipe } from './listen/pipe.ts';
 import { presence } from './method/gateway.ts';
@@ -51,7 +52,7 @@ const INTERNAL: readonly Principal[] = [{ kind: 'internal', component: 'publishe
 const HEALTH_MS = 60_000;
 
 /** Everything between the transports and the authority: sessions, events, waiting sockets, orderly shutdown. */
-export class Gateway {
+export class Gateway implements House {
   readonly authority: Authority;
   readonly keys: GatewayOptions['keys'];
   readonly publisher: Publisher;

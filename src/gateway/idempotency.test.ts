@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Principal } from '../core/authz/principal.ts';
-import type { Answer } from './dispatch.ts';
+import type { Answer } from './answer.ts';
 import { Idempotency } from './idempotency.ts';
 
 const OWNER: Principal = { kind: 'owner' };

@@ -1,5 +1,5 @@
 import type { Principal } from '../core/authz/principal.ts';
-import type { Answer } from './dispatch.ts';
+import type { Answer } from './answer.ts';
 
 /** Answers remembered at most; the oldest are forgotten first. */
 const ANSWERS_MAX = 1_000;

@@ -1,14 +1,19 @@
 import type { Outcome } from '../core/authz/command.ts';
 import type { RequestId } from '../core/authz/principal.ts';
-import type { Connection } from './connection.ts';
+
+/** A socket that waits at the door. */
+export interface WaitingSocket {
+  settle(outcome: Outcome): void;
+  end(code: 'ask_elsewhere'): void;
+}
 
 /** Who waits for a request to be decided: sockets at the door (A8), and calls of `device.scopes.waitUpgrade`. */
 export class Waiters {
-  readonly #sockets = new Map<RequestId, Connection>();
+  readonly #sockets = new Map<RequestId, WaitingSocket>();
   readonly #calls = new Map<RequestId, Set<(outcome: Outcome | null) => void>>();
 
   /** The sockets that gave up their place: a newer one of the same device and role waits now. */
-  wait(id: RequestId, connection: Connection): readonly Connection[] {
+  wait(id: RequestId, connection: WaitingSocket): readonly WaitingSocket[] {
     const before = this.#sockets.get(id);
     this.#sockets.set(id, connection);
     return before === undefined || before === connection ? [] : [before];
@@ -18,12 +23,12 @@ export class Waiters {
     return new Set(this.#sockets.keys());
   }
 
-  leave(connection: Connection): void {
+  leave(connection: WaitingSocket): void {
     for (const [id, c] of this.#sockets) if (c === connection) this.#sockets.delete(id);
   }
 
   /** Tells the calls, and hands back the sockets that are to be answered. */
-  settle(id: RequestId, outcome: Outcome): readonly Connection[] {
+  settle(id: RequestId, outcome: Outcome): readonly WaitingSocket[] {
     for (const tell of this.#calls.get(id) ?? []) tell(outcome);
     this.#calls.delete(id);
     const socket = this.#sockets.get(id);
