@@ -296,6 +296,11 @@ export class Authority {
     return made;
   }
 
+  /** A13, A14: what sessions of the old secret could still give by codes ends with it. */
+  endSecretCodes(): Promise<void> {
+    return this.#ledger.write((tx) => tx.codes.endBy('secret'));
+  }
+
   /** Devices that hold something the device gave (A9). */
   givenBy(device: DeviceId): Promise<readonly DeviceId[]> {
     return this.#world.store.read((tx) => tx.devices.givenBy(device));

@@ -1,7 +1,7 @@
 import type { Authority, ConnectInput, Decided } from '../authority/authority.ts';
 import type { Ignored, Refusal, Reply } from '../core/authz/command.ts';
 import type { CodeId, DeviceId, Principal } from '../core/authz/principal.ts';
-import { isKnown, ROLES, type Role, type Scope, scopeSet } from '../core/authz/scope.ts';
+import { ASK_MAX, isKnown, ROLES, type Role, type Scope, scopeSet } from '../core/authz/scope.ts';
 import type { Comparison, DeviceState, Label } from '../core/authz/state.ts';
 import type { ConnectParams } from '../core/protocol/connect.ts';
 import { signedText, signedToken } from '../core/protocol/signed.ts';
@@ -31,6 +31,10 @@ export interface DoorRules extends PositionRules {
   secret(): string;
   readonly authMode: 'token' | 'password';
   readonly askMode: 'open' | 'secret' | 'closed';
+  /** A16: wrong secrets beside this device's key were so many that they are not looked at for a while. */
+  tired(device: DeviceId): boolean;
+  /** Counts one. */
+  wrongBeside(device: DeviceId): void;
 }
 
 /** This socket's challenge. The nonce is used up by the first connect that names it (A3). */
@@ -87,6 +91,8 @@ export interface ConnectFacts {
   readonly unknown: readonly string[];
 }
 
+/** Names that are told back; a client that sent more knows them. */
+const UNKNOWN_MAX = 32;
 const TOKEN_SHAPE = /^[A-Za-z0-9_-]{43}$/;
 
 export function gather(
@@ -100,7 +106,8 @@ export function gather(
   const position = positionOf(transport, rules);
   // A node's authority is its commands; an operator's its scopes.
   const names = role === 'node' ? params.commands : params.scopes;
-  const known = names?.filter((n) => isKnown(role as Role, n));
+  // A5: an ask has a bound; what is over it is named with the unknown, and not kept.
+  const known = names?.filter((n) => isKnown(role as Role, n)).slice(0, ASK_MAX);
   return {
     params,
     transport,
@@ -109,7 +116,7 @@ export function gather(
     label: labelOf(params, position),
     role: role as Role,
     asked: known === undefined ? (role === 'node' ? [] : null) : scopeSet(known),
-    unknown: names?.filter((n) => !isKnown(role as Role, n)) ?? [],
+    unknown: names?.filter((n) => known?.includes(n) !== true).slice(0, UNKNOWN_MAX) ?? [],
   };
 }
 
@@ -172,12 +179,14 @@ interface Credentials {
   readonly tokens: readonly { readonly name: 'token' | 'deviceToken'; readonly value: string }[];
 }
 
-function readCredentials(f: ConnectFacts, rules: DoorRules, keys: Keys): Credentials {
+function readCredentials(f: ConnectFacts, rules: DoorRules, keys: Keys, tired: boolean): Credentials {
   const { auth, device } = f.params;
-  // 9.6 may send the secret in either field; the configured mode's own field comes first.
-  const shared = rules.authMode === 'token' ? (auth?.token ?? auth?.password) : (auth?.password ?? auth?.token);
-  const own = shared === undefined ? null : secretOf(rules);
-  const right = shared !== undefined && own !== null && keys.same(shared, own);
+  // 9.6 may send the secret in either field; the configured mode's own field is the one that is spoken of.
+  const fields = rules.authMode === 'token' ? [auth?.token, auth?.password] : [auth?.password, auth?.token];
+  const brought = fields.filter((field) => field !== undefined);
+  const [shared] = brought;
+  const own = shared === undefined || tired ? null : secretOf(rules);
+  const right = own !== null && brought.some((field) => keys.same(field, own));
   // A13: 2.19 and 3.13 send an old device token as auth.token: beside a key it is as if absent.
   const oldToken =
     !right &&
@@ -186,7 +195,16 @@ function readCredentials(f: ConnectFacts, rules: DoorRules, keys: Keys): Credent
     auth.token === shared &&
     TOKEN_SHAPE.test(auth.token);
   return {
-    secret: shared === undefined || oldToken ? 'none' : right ? 'right' : own === null ? 'unknown' : 'wrong',
+    secret:
+      shared === undefined || oldToken
+        ? 'none'
+        : right
+          ? 'right'
+          : tired
+            ? 'wrong'
+            : own === null
+              ? 'unknown'
+              : 'wrong',
     code: auth?.bootstrapToken === undefined ? null : keys.codeId(auth.bootstrapToken),
     tokens: [
       ...(oldToken ? [{ name: 'token' as const, value: auth.token ?? '' }] : []),
@@ -221,12 +239,17 @@ export async function judge(f: ConnectFacts, rules: DoorRules, keys: Keys, autho
   }
   if (f.position.origin === 'foreign')
     return { kind: 'refused', refusal: { code: 'origin', retry: 'never' }, state: null };
-  const credentials = readCredentials(f, rules, keys);
   const { device } = f.params;
-  if (device === undefined) return keyless(f, credentials, rules, authority);
+  if (device === undefined) return keyless(f, readCredentials(f, rules, keys, false), rules, authority);
   const id = proveDevice(f, keys);
-  if (typeof id === 'string' && isFailure(id)) return { kind: 'unproven', failure: id };
-  const decided = await authority.connect(inputOf(f, credentials, rules, keys, id as DeviceId));
+  if (isFailure(id)) return { kind: 'unproven', failure: id };
+  // A13: to a key with a grant the secret adds nothing. It is looked at only to name a wrong one, and not for ever:
+  // a paired key is no place to try secrets from.
+  const granted = authority.peek(id as DeviceId)?.roles[f.role].grant != null;
+  const credentials = readCredentials(f, rules, keys, granted && rules.tired(id as DeviceId));
+  if (granted && credentials.secret === 'wrong') rules.wrongBeside(id as DeviceId);
+  const known = id as DeviceId;
+  const decided = await authority.connect(inputOf(f, credentials, rules, keys, known));
   return verdictOf(f, credentials, keys, decided);
 }
 

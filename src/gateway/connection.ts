@@ -13,7 +13,12 @@ import {
 import { type ConnectParams, protocolFor } from '../core/protocol/connect.ts';
 import { type ErrorContext, type Refused, refusalOfOutcome, refuse } from '../core/protocol/error.ts';
 import { errorFrame, okFrame } from '../core/protocol/frame.ts';
-import { CALLS_IN_FLIGHT_MAX, MAX_PAYLOAD_BYTES, UNAUTHORIZED_MAX } from '../core/protocol/limit.ts';
+import {
+  CALLS_IN_FLIGHT_MAX,
+  MAX_PAYLOAD_BYTES,
+  PREAUTH_MESSAGE_BYTES,
+  UNAUTHORIZED_MAX,
+} from '../core/protocol/limit.ts';
 import type { Answer } from './answer.ts';
 import {
   type Challenge,
@@ -49,6 +54,7 @@ export interface House {
     verdict: Extract<Verdict, { readonly kind: 'refused' }>,
     context: ErrorContext,
   ): Refused & { readonly delayMs: number };
+  readonly room: { take(size: number): boolean; give(size: number): void };
   /** After `hello-ok`: from now on it is sent events. */
   joined(connection: Connection, session: Session): void;
   left(connection: Connection): void;
@@ -59,6 +65,14 @@ export interface House {
   deadline(run: () => void): () => void;
 }
 
+/** A message's params on their way through the machine, and its length in characters. */
+interface Carried {
+  readonly params: unknown;
+  readonly size: number;
+}
+
+/** Beside one call of the largest size there is always room for many small ones. */
+const SMALL_CALL = 1024 * 1024;
 const BOUNDS: Bounds = { callsMax: CALLS_IN_FLIGHT_MAX, refusedMax: UNAUTHORIZED_MAX };
 
 type Waiting = Extract<Verdict, { readonly kind: 'waiting' }>;
@@ -79,7 +93,9 @@ export class Connection implements Receiver {
   readonly #gateway: House;
   readonly #pipe: Pipe;
   readonly #challenge: Challenge | null;
-  readonly #params = new Map<string, unknown>();
+  /** Characters of what came before the connect was answered, and of the calls that are being answered. */
+  #early = 0;
+  #pending = 0;
   readonly #answers = new Map<string, Answer>();
   #state: ConnectionState;
   #session: Session | null = null;
@@ -118,18 +134,20 @@ export class Connection implements Receiver {
   }
 
   message(text: string): void {
+    if (this.#state.kind === 'judging') {
+      // What comes too early waits unread as far as the transport allows, and is bounded where it doesn't.
+      this.#early += text.length;
+      if (this.#early > PREAUTH_MESSAGE_BYTES) return this.#refuse(refuse('frame_invalid', {}));
+    }
     const read = readFrame(text);
     if (!read.ok) {
-      return this.#feed({
-        kind: 'message',
-        message: read.error === 'not_json' ? { kind: 'not-json' } : { kind: 'invalid', id: read.id },
-      });
+      const message =
+        read.error === 'not_json' ? ({ kind: 'not-json' } as const) : ({ kind: 'invalid', id: read.id } as const);
+      return this.#feed({ kind: 'message', message });
     }
     const { id, method, params } = read.frame;
-    if (!this.#params.has(id)) this.#params.set(id, params);
-    this.#feed({ kind: 'message', message: { kind: 'call', call: { id, method } } });
-    // Kept only while something is still to be answered under this id.
-    if (this.#state.kind === 'closing') this.#params.clear();
+    const carried: Carried = { params, size: text.length };
+    this.#feed({ kind: 'message', message: { kind: 'call', call: { id, method, carried } } });
   }
 
   closed(): void {
@@ -159,13 +177,15 @@ export class Connection implements Receiver {
   #act(action: Action): void {
     switch (action.kind) {
       case 'judge':
-        return this.#connect(this.#take(action.id));
+        // Nothing more is read before the answer: a peer that talks on fills its own buffers.
+        this.#pipe.pause();
+        return this.#connect((action.call.carried as Carried).params);
       case 'hello':
         return this.#hello(action.id);
       case 'tell-waiting':
         return this.#tellWaiting();
       case 'call':
-        void this.#call(action.call.id, action.call.method);
+        void this.#call(action.call.id, action.call.method, action.call.carried as Carried);
         return;
       case 'reply': {
         const answer = this.#answers.get(action.id);
@@ -178,7 +198,6 @@ export class Connection implements Receiver {
         const context = { ...this.#asked?.context, ...(action.code === 'busy' ? { retryAfterMs: 250 } : {}) };
         const refused = action.code === 'verdict' ? this.#refusal : refuse(action.code, context);
         if (refused !== null) this.#send(errorFrame(action.id, refused.error));
-        if (action.code !== 'id_in_use') this.#params.delete(action.id);
         return;
       }
       case 'raise-limit':
@@ -190,12 +209,6 @@ export class Connection implements Receiver {
         return this.#pipe.close(close.code, close.reason);
       }
     }
-  }
-
-  #take(id: string): unknown {
-    const params = this.#params.get(id);
-    this.#params.delete(id);
-    return params;
   }
 
   // ---- connecting ---------------------------------------------------------------------------------------------------
@@ -240,6 +253,10 @@ export class Connection implements Receiver {
         this.#session = gateway.sessionOf(this.id, this.#pipe, facts, context.protocol ?? 4, verdict.principal);
         return this.#feed({ kind: 'let-in' });
       case 'waiting':
+        // A8: what it waited for was approved and is gone again: it is answered, and may ask anew.
+        if (this.#state.kind === 'waiting-approval') {
+          return this.#refuse(refuse('pairing_required', { ...context, requestId: verdict.request.id }));
+        }
         this.#cancelTimer?.();
         this.#feed({ kind: 'wait', request: verdict.request.id });
         return;
@@ -257,6 +274,7 @@ export class Connection implements Receiver {
   }
 
   #refuse(refused: Refused): void {
+    this.#pipe.resume();
     this.#refusal = refused;
     this.#feed({ kind: 'refused' });
   }
@@ -266,6 +284,7 @@ export class Connection implements Receiver {
     if (this.#session === null || this.#asked === null || verdict?.kind !== 'session') return;
     const session = { ...this.#session, listening: true };
     this.#session = session;
+    this.#pipe.resume();
     this.#send(okFrame(id, this.#gateway.hello(session, this.#asked.facts, verdict as LetIn)));
     this.#gateway.joined(this, session);
   }
@@ -274,6 +293,7 @@ export class Connection implements Receiver {
     const { waiting } = this;
     if (waiting === null) return;
     const { request, facts } = waiting;
+    this.#pipe.resume();
     this.#gateway.waits(this, request.id);
     // A19: the code belongs to the request. A socket that brought another `r` can't check it, and is shown none.
     const own = request.comparison !== null && request.comparison.r === facts.params.device?.latchkey?.r;
@@ -284,11 +304,19 @@ export class Connection implements Receiver {
 
   // ---- calls --------------------------------------------------------------------------------------------------------
 
-  async #call(id: string, method: string): Promise<void> {
+  async #call(id: string, method: string, { params, size }: Carried): Promise<void> {
     const session = this.#session;
     if (session === null) return;
     const { principal, protocol } = session;
-    const answer = await this.#gateway.call({ principal, session, protocol }, method, this.#take(id));
+    // What waits for an answer is bounded in bytes too, for the connection and for all of them.
+    const fits = this.#pending + size <= MAX_PAYLOAD_BYTES + SMALL_CALL && this.#gateway.room.take(size);
+    const busy = (): Answer => ({ ok: false, refused: refuse('busy', { protocol, retryAfterMs: 250 }), denied: false });
+    if (fits) this.#pending += size;
+    const answer = fits ? await this.#gateway.call({ principal, session, protocol }, method, params) : busy();
+    if (fits) {
+      this.#pending -= size;
+      this.#gateway.room.give(size);
+    }
     this.#answers.set(id, answer);
     this.#feed({ kind: 'answered', id, refused: !answer.ok && answer.denied });
     this.#answers.delete(id);

@@ -8,7 +8,7 @@ import { lookup, METHODS, type MethodRow, rowFor } from '../core/protocol/regist
 import { StaleRevision } from '../store/store.ts';
 import type { Answer } from './answer.ts';
 import { Idempotency } from './idempotency.ts';
-import { type Context, Denied, type Services } from './method/handler.ts';
+import { type Context, Denied, type Services, WrongParams } from './method/handler.ts';
 import { HANDLERS } from './method/handlers.ts';
 import type { Session } from './session.ts';
 
@@ -86,6 +86,7 @@ export class Dispatch {
       };
       return { ok: false, refused: refuse(refusal.code, about), denied: refusal.code === 'beyond_decider' };
     }
+    if (error instanceof WrongParams) return no(refuse('params_invalid', { ...context, text: error.message }));
     if (error instanceof StaleRevision) return no(refuse('conflict', { ...context, outcome: 'changed' }));
     this.#onError(error, context.method ?? '');
     // By name, not by class: drivers are chosen by the composition root.

@@ -24,6 +24,7 @@ import { isPassing } from './presence.ts';
 import { Publisher, type PublishOptions } from './publish.ts';
 import { PULSE_MS, Pulse } from './pulse.ts';
 import { Refusals } from './refusals.ts';
+import { CallRoom } from './room.ts';
 import type { Session } from './session.ts';
 import { tidings } from './tidings.ts';
 import { Waiters } from './waiters.ts';
@@ -32,8 +33,8 @@ import { authOf, type LetIn } from './welcome.ts';
 export interface GatewayOptions {
   readonly authority: Authority;
   readonly keys: Keys & { sign(text: string): string; newSalt(): { readonly s: string; readonly nonce: string } };
-  /** Read at each use: an edit applies to the next decision. */
-  rules(): DoorRules & { readonly guesses: GuessRules };
+  /** Read at each use: an edit applies to the next decision. The same object as long as nothing changed. */
+  rules(): Omit<DoorRules, 'tired' | 'wrongBeside'> & { readonly guesses: GuessRules };
   readonly trace: Trace;
   readonly clock: Clock;
   readonly diary: Diary;
@@ -56,6 +57,7 @@ export class Gateway implements House {
   readonly authority: Authority;
   readonly keys: GatewayOptions['keys'];
   readonly publisher: Publisher;
+  readonly room = new CallRoom();
   readonly #dispatch: Dispatch;
   readonly #options: GatewayOptions;
   readonly #connections = new Set<Connection>();
@@ -91,7 +93,7 @@ export class Gateway implements House {
   }
 
   get rules(): DoorRules {
-    return this.#options.rules();
+    return this.#refusals.guarded(this.#options.rules());
   }
 
   readonly accept: Accept = (pipe) => {

@@ -51,8 +51,10 @@ export class GuessBrake {
     return tally.nextAt - nowMs;
   }
 
-  /** Wrong secrets of the source within the window, for the log. */
-  failures(source: string): number {
-    return this.#tallies.get(source)?.failures ?? 0;
+  /** True when more came from the source within the window than are answered at once. Counts nothing. */
+  over(source: string, nowMs: number): boolean {
+    const { maxAttempts, windowMs } = this.#rules();
+    const tally = this.#tallies.get(source);
+    return tally !== undefined && nowMs - tally.since < windowMs && tally.failures >= maxAttempts;
   }
 }

@@ -2,7 +2,7 @@ import { ROLES } from '../core/authz/scope.ts';
 import { backoffMs, type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { claimed } from '../system/log.ts';
-import type { ConnectFacts, Verdict } from './connect.ts';
+import type { ConnectFacts, DoorRules, Verdict } from './connect.ts';
 import type { Diary } from './diary.ts';
 import { GuessBrake, type GuessRules } from './guess.ts';
 
@@ -10,6 +10,8 @@ type RefusedVerdict = Extract<Verdict, { readonly kind: 'refused' }>;
 
 /** Refusals remembered to tell repeats from first ones; the oldest are forgotten first. */
 const REPEATS_MAX = 1_000;
+/** Refusals held back at the same time. */
+const HELD_MAX = 256;
 
 /** A16: how refused connects are answered: with when to come again, repeats later and later, guesses put off. */
 export class Refusals {
@@ -17,6 +19,8 @@ export class Refusals {
   readonly #diary: Diary;
   readonly #brake: GuessBrake;
   readonly #times = new Map<string, number>();
+  #held = 0;
+  #guarded: { readonly from: unknown; readonly rules: DoorRules } | null = null;
 
   constructor(clock: Clock, diary: Diary, guesses: () => GuessRules) {
     this.#clock = clock;
@@ -31,8 +35,7 @@ export class Refusals {
     const known = state !== null && state.revision > 0;
     const key = `${refusal.code} ${known ? state.device : facts.position.source}`;
     const times = this.#count(key);
-    const delayMs =
-      refusal.code === 'secret_mismatch' ? this.#brake.wrong(facts.position.source, this.#clock.monotonicMs()) : 0;
+    const delayMs = refusal.code === 'secret_mismatch' ? this.#putOff(facts.position.source) : 0;
     this.#diary.rarely(key, 'refused', {
       code: refusal.code,
       times,
@@ -51,9 +54,32 @@ export class Refusals {
     };
   }
 
+  /** The door's rules, with what A16 says of wrong secrets beside a granted key: counted by the key. */
+  guarded(configured: Omit<DoorRules, 'tired' | 'wrongBeside'>): DoorRules {
+    if (this.#guarded?.from === configured) return this.#guarded.rules;
+    const rules: DoorRules = {
+      ...configured,
+      tired: (device) => this.#brake.over(`key ${device}`, this.#clock.monotonicMs()),
+      wrongBeside: (device) => void this.#brake.wrong(`key ${device}`, this.#clock.monotonicMs()),
+    };
+    this.#guarded = { from: configured, rules };
+    return rules;
+  }
+
   /** The device was let in: what it was refused before counts no more. */
   forget(device: string): void {
     for (const code of ['pairing_required', 'rejected', 'ask_full']) this.#times.delete(`${code} ${device}`);
+  }
+
+  /** At most so many answers are held back: more are given at once, with when to come again. */
+  #putOff(source: string): number {
+    const delayMs = this.#brake.wrong(source, this.#clock.monotonicMs());
+    if (delayMs === 0 || this.#held >= HELD_MAX) return 0;
+    this.#held += 1;
+    this.#clock.after(delayMs, () => {
+      this.#held -= 1;
+    });
+    return delayMs;
   }
 
   #retryAfter(refusal: RefusedVerdict['refusal'], times: number): number | null {

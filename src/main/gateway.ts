@@ -268,20 +268,18 @@ function gatewayOptions(
 ): GatewayOptions {
   const { loaded, identity, secrets, log, place, options, store } = parts;
   const { gateway: config } = loaded.config;
+  let rules: (ReturnType<typeof doorRules> & { readonly open: TcpDoor | null }) | null = null;
   return {
     authority,
     trace,
     clock,
     newId,
     keys: keysOf(identity),
-    rules: () => ({
-      allowedOrigins: [...config.controlUi.allowedOrigins, ...ownOrigins(door.tcp)],
-      secretFrom: config.auth.sharedSecretFrom,
-      secret: () => secrets.now(),
-      authMode: config.auth.mode,
-      askMode: config.pairing.ask,
-      guesses: config.auth.rateLimit,
-    }),
+    rules: () => {
+      // Own origins are known once the door is open; until then nobody comes through it.
+      if (rules === null || rules.open !== door.tcp) rules = { ...doorRules(parts, door), open: door.tcp };
+      return rules;
+    },
     diary: {
       info: (event, fields) => log.info(event, fields),
       rarely: (key, event, fields) => log.onceAMinute(key, 'warn', event, fields),
@@ -305,6 +303,18 @@ function gatewayOptions(
         hmacSha256(identity.tokenKey, `latchkey-config-1|${text}`).toString('hex'),
       ) as ReturnType<GatewayOptions['config']>,
     newSecret: () => secrets.renew(),
+  };
+}
+
+function doorRules({ loaded, secrets }: Parts, door: Door): ReturnType<GatewayOptions['rules']> {
+  const { gateway: config } = loaded.config;
+  return {
+    allowedOrigins: [...config.controlUi.allowedOrigins, ...ownOrigins(door.tcp)],
+    secretFrom: config.auth.sharedSecretFrom,
+    secret: () => secrets.now(),
+    authMode: config.auth.mode,
+    askMode: config.pairing.ask,
+    guesses: config.auth.rateLimit,
   };
 }
 

@@ -99,7 +99,7 @@ export interface CodeWriter extends CodeReader {
   /** @throws StaleRevision as DeviceWriter.save */
   save(code: CodeState, expected: number): Promise<void>;
   /** Ends every unused code that the device made, and raises its revision. */
-  endBy(maker: DeviceId): Promise<void>;
+  endBy(maker: DeviceId | 'secret'): Promise<void>;
   /** Drops codes, used or not, that expired at or before `at`. */
   drop(at: Instant): Promise<void>;
 }

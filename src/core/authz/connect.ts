@@ -3,7 +3,7 @@ import { adds, changed, closed, granted, record, refuse, settle, unchanged, wide
 import type { Connect, Effect, Ignored, Refusal, Step, Upgrade } from './command.ts';
 import { ASK_MS, asHeld, effective, ROOM, UPGRADE_MS, usableCode } from './decide.ts';
 import type { Giver } from './principal.ts';
-import { beyond, coversAll, type Held, heldUntil, type Scope, scopeSet } from './scope.ts';
+import { ASK_MAX, beyond, coversAll, type Held, heldUntil, type Scope, scopeSet } from './scope.ts';
 import { type DeviceState, lastNo, type Request, withRole } from './state.ts';
 
 /** A verified key connects: by its grant, a code, or the secret that pairs; else it asks. */
@@ -87,9 +87,11 @@ interface Opened {
 /** A5: one open request per role; a larger ask is the union of all that is missing, under a new id. */
 function open(state: DeviceState, c: Connect | Upgrade, missing: readonly Scope[], ttlMs: number): Opened {
   const before = state.roles[c.role];
+  const union = scopeSet([...missing, ...(before.request?.scopes ?? [])]);
   const request: Request = {
     id: c.fresh,
-    scopes: beyond(scopeSet([...missing, ...(before.request?.scopes ?? [])]), granted(before, c.at)),
+    // An ask has a bound: a union over it would grow with every connect. Then this ask stands alone.
+    scopes: beyond(union.length > ASK_MAX ? missing : union, granted(before, c.at)),
     openedAt: c.at,
     expiresAt: c.at + ttlMs,
     source: c.source,

@@ -39,7 +39,7 @@ describe('the first frame', () => {
   });
 
   it('A3: a connect is judged once; the deadline does not cut one that is being judged', () => {
-    expect(run(fresh, CONNECT).all).toEqual([{ kind: 'judge', id: 'c' }]);
+    expect(run(fresh, CONNECT).all).toEqual([{ kind: 'judge', call: { id: 'c', method: 'connect' } }]);
     expect(run(fresh, CONNECT, { kind: 'deadline' }).state.kind).toBe('judging');
     expect(run(fresh, CONNECT, { kind: 'refused' }).all.slice(1)).toEqual([refuses('c', 'verdict'), closes('verdict')]);
     const second = run(fresh, CONNECT, call('c2', 'connect'), { kind: 'let-in' });

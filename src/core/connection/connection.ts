@@ -39,6 +39,8 @@ export type Door = 'owner' | 'tcp';
 export interface Call {
   readonly id: string;
   readonly method: string;
+  /** The shell's own, handed back with the call: what was refused is kept nowhere. */
+  readonly carried?: unknown;
 }
 
 export type Message =
@@ -86,7 +88,7 @@ export type Input =
   | { readonly kind: 'gone' };
 
 export type Action =
-  | { readonly kind: 'judge'; readonly id: string }
+  | { readonly kind: 'judge'; readonly call: Call }
   /** Answer `connect` with hello-ok; from here on events flow. */
   | { readonly kind: 'hello'; readonly id: string }
   | { readonly kind: 'tell-waiting'; readonly id: string; readonly request: RequestId }
@@ -170,7 +172,10 @@ function awaiting(state: Extract<ConnectionState, { kind: 'awaiting-connect' }>,
     case 'call': {
       const { id, method } = message.call;
       if (method !== 'connect') return close('not_connect', { kind: 'refuse', id, code: 'not_connect' });
-      return { state: { kind: 'judging', door: state.door, id, queued: [] }, actions: [{ kind: 'judge', id }] };
+      return {
+        state: { kind: 'judging', door: state.door, id, queued: [] },
+        actions: [{ kind: 'judge', call: message.call }],
+      };
     }
     default:
       return unreachable(message);
@@ -283,9 +288,10 @@ function received(state: Connected, message: Message, bounds: Bounds): Step {
 }
 
 /** A second `connect` changes nothing about who this is. */
-function again(state: Connected, { id }: Call): Step {
+function again(state: Connected, call: Call): Step {
+  const { id } = call;
   if (state.listening || state.connecting !== null || state.door !== 'owner') {
     return stay(state, { kind: 'refuse', id, code: 'already_connected' });
   }
-  return stay({ ...state, connecting: id }, { kind: 'judge', id });
+  return stay({ ...state, connecting: id }, { kind: 'judge', call });
 }

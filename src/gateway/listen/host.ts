@@ -31,7 +31,14 @@ const FORWARDING = new Set([
   'x-webauth-user',
   'x-pomerium-jwt-assertion',
 ]);
-const FORWARDING_PREFIX = /^(x-forwarded-|x-envoy-|x-auth-request-|x-openclaw-|x-goog-authenticated-|tailscale-)/;
+const FORWARDING_PREFIX =
+  /^(x-forward|x-proxy|x-real-|x-client-|x-original-|x-envoy-|x-auth|x-remote-|x-user|x-openclaw-|x-goog-|x-azure-|x-appengine-|x-amzn-|x-ms-client-|remote-|wl-proxy-|cf-|cdn-|fly-|tailscale-)/;
+
+/** Some proxies write `_` for `-`. */
+function speaksForAnother(name: string): boolean {
+  const dashed = name.replaceAll('_', '-');
+  return FORWARDING.has(dashed) || FORWARDING_PREFIX.test(dashed);
+}
 
 /** Names are compared as they were sent, before Node folds repeats: it would keep the first of two `Host`s. */
 export function headerFacts(request: IncomingMessage): HeaderFacts {
@@ -42,7 +49,7 @@ export function headerFacts(request: IncomingMessage): HeaderFacts {
     const name = (rawHeaders[i] ?? '').toLowerCase();
     const value = rawHeaders[i + 1] ?? '';
     if (name === 'host' || name === 'origin') found[name].push(value);
-    else if (FORWARDING.has(name) || FORWARDING_PREFIX.test(name)) forwarding.add(name);
+    else if (speaksForAnother(name)) forwarding.add(name);
   }
   return {
     host: found.host[0] ?? null,

@@ -3,7 +3,7 @@ import { isKnown, ROLES, type Role, scopeSet } from '../../core/authz/scope.ts';
 import type { DeviceState } from '../../core/authz/state.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { claimed } from '../connect.ts';
-import { type Context, Denied, decidedOr } from './handler.ts';
+import { type Context, Denied, decidedOr, WrongParams } from './handler.ts';
 import { decidedRow, pairedRow, pendingRows } from './row.ts';
 
 type Paired = MethodOutput<'device.pair.approve'>['device'];
@@ -18,26 +18,37 @@ export function list(c: Context): MethodOutput<'device.pair.list'> {
       .filter((p) => authority.sees(c.principal, device, p.role, p.scopes))
       .map((p) => p.row),
   );
-  const paired = devices
-    .filter((device) =>
-      ROLES.every((role) => {
-        const { grant } = device.roles[role];
-        return (
-          grant === null ||
-          authority.sees(
-            c.principal,
-            device,
-            role,
-            grant.entries.map((e) => e.scope),
-          )
-        );
-      }),
-    )
-    .flatMap((device) => pairedRow(device, rowContext(c)) ?? []);
+  const paired = devices.filter((d) => isSeen(c, d.device)).flatMap((device) => pairedRow(device, rowContext(c)) ?? []);
   return {
     pending: pending.sort((a, b) => b.ts - a.ts),
     paired: paired.sort((a, b) => b.approvedAtMs - a.approvedAtMs),
   };
+}
+
+/** A7: others' rows are not named to a decider who could not decide about them. */
+function isSeen(c: Context, device: DeviceId): boolean {
+  const state = c.services.authority.peek(device);
+  return (
+    state !== null &&
+    ROLES.every((role) => {
+      const { grant } = state.roles[role];
+      return (
+        grant === null ||
+        c.services.authority.sees(
+          c.principal,
+          state,
+          role,
+          grant.entries.map((e) => e.scope),
+        )
+      );
+    })
+  );
+}
+
+/** A20: an end lies ahead; one that is over would give nothing and look like a gift. */
+function ahead(c: Context, untilMs: number | null | undefined): number | null {
+  if (untilMs != null && untilMs <= c.services.now()) throw new WrongParams('at /untilMs: must lie ahead');
+  return untilMs ?? null;
 }
 
 function rowContext(c: Context) {
@@ -64,7 +75,7 @@ export async function approve(
   const scopes = input.scopes === undefined ? null : scopeSet(input.scopes);
   const decided = await c.services.authority.decide(
     c.principal,
-    { kind: 'approve', id: asId(input.requestId), scopes, until: input.untilMs ?? null },
+    { kind: 'approve', id: asId(input.requestId), scopes, until: ahead(c, input.untilMs) },
     null,
   );
   decidedOr(decided, 'requestId');
@@ -101,7 +112,7 @@ function beforeEnd(c: Context, device: DeviceId): Before {
 
 /** What the end of a grant leaves behind: said, never hidden (A9). */
 async function aftermath(c: Context, device: DeviceId, before: Before): Promise<Aftermath> {
-  const approved = (await c.services.authority.givenBy(device)).filter((d) => d !== device);
+  const approved = (await c.services.authority.givenBy(device)).filter((d) => d !== device && isSeen(c, d));
   return {
     closedSessions: before.sessions - c.services.publisher.of(device).length,
     approved: approved.map((deviceId) => {
@@ -245,7 +256,8 @@ export async function ensure(
   if (device === null) throw new Denied({ code: 'not_found', retry: 'never' }, 'publicKey');
   const unknown = unknownScopes(role, input.scopes);
   if (unknown.length > 0) throw new Denied({ code: 'beyond_request', retry: 'never', scopes: unknown }, 'scopes');
-  const scopes = scopeSet(input.scopes).map((scope) => ({ scope, until: input.untilMs ?? null }));
+  const until = ahead(c, input.untilMs);
+  const scopes = scopeSet(input.scopes).map((scope) => ({ scope, until }));
   const { authority } = c.services;
   const decided = decidedOr(
     await authority.decide(c.principal, { kind: 'ensure', role, scopes }, device, input.publicKey),

@@ -54,7 +54,12 @@ export async function secretRotate(
   c: Context,
   input: MethodInput<'gateway.secret.rotate'>,
 ): Promise<MethodOutput<'gateway.secret.rotate'>> {
-  const bySecret = c.services.authority.devices().filter((d) => d.roles.operator.grant?.by.kind === 'pairing');
+  // Paired by it, or given something by a session of it.
+  const bySecret = c.services.authority.devices().filter(({ roles }) => {
+    const { grant } = roles.operator;
+    return grant !== null && [grant, ...grant.entries].some((g) => g.by.kind === 'pairing' || g.by.kind === 'secret');
+  });
+  await c.services.authority.endSecretCodes();
   const { closedSessions } = c.services.rotateSecret(c.session);
   const revoked: string[] = [];
   for (const { device } of input.alsoRevoke === true ? bySecret : []) {

@@ -63,6 +63,11 @@ export class Denied extends Error {
   }
 }
 
+/** What the schema can't say of the params. `text`: as in `invalid METHOD params: text`. */
+export class WrongParams extends Error {
+  override readonly name = 'WrongParams';
+}
+
 /** What was decided, or the refusal thrown. `subject` names what the caller named: `requestId`, `deviceId`. */
 export function decidedOr(decided: Decided, subject: string): Decided {
   if (decided.reply.kind === 'refused') throw new Denied(decided.reply.refusal, subject);

@@ -81,7 +81,14 @@ export class SqliteCodes extends SqliteCodeReader implements CodeWriter {
     if (saved !== 1) throw new StaleRevision(`code ${code.id}`);
   }
 
-  async endBy(maker: DeviceId): Promise<void> {
+  async endBy(maker: DeviceId | 'secret'): Promise<void> {
+    if (maker === 'secret') {
+      this.session.run(
+        `UPDATE code SET ended = 1, revision = revision + 1
+         WHERE json_extract(maker, '$.kind') = 'secret' AND used_by IS NULL AND ended = 0`,
+      );
+      return;
+    }
     this.session.run(
       `UPDATE code SET ended = 1, revision = revision + 1
        WHERE maker_device = ? AND used_by IS NULL AND ended = 0`,

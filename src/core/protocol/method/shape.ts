@@ -9,7 +9,7 @@ export const Role = Type.Enum(['operator', 'node']);
 /** Milliseconds since 1970. */
 export const Instant = Type.Number();
 /** `null`: without end. */
-export const End = Type.Union([Type.Number(), Type.Null()]);
+export const End = Type.Union([Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 }), Type.Null()]);
 export const ScopeName = Type.String({ minLength: 1, maxLength: 64 });
 /** A5: at most 32 an ask. */
 export const Scopes = Type.Array(ScopeName, { maxItems: 32 });
