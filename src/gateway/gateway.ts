@@ -42,7 +42,7 @@ export interface GatewayOptions {
   readonly bootId: string;
   newId(): string;
   freshCode(): string;
-  facts(): Omit<GatewayFacts, 'host' | 'platform' | 'uptimeMs' | 'loop' | 'rssBytes' | 'pid'>;
+  facts(): Omit<GatewayFacts, 'host' | 'platform' | 'uptimeMs' | 'pid'>;
   config: Services['config'];
   /** Writes a new generated secret; throws `Denied` where the configuration names one. */
   newSecret(): void;
@@ -67,6 +67,7 @@ export class Gateway implements House {
   readonly #cancel: (() => void)[] = [];
   #stateVersion = { presence: 0, health: 0 };
   readonly #pulse: Pulse;
+  readonly #host = hostname();
   #stopping = false;
   #presenceDue = false;
 
@@ -350,7 +351,7 @@ export class Gateway implements House {
   }
 
   #health(): unknown {
-    const loop = this.#pulse.facts(this.#options.clock.monotonicMs());
+    const loop = this.#pulse.facts;
     return healthOf({ at: this.#options.clock.now(), durationMs: 0, loop });
   }
 
@@ -370,12 +371,11 @@ export class Gateway implements House {
       facts: () => ({
         ...this.#options.facts(),
         pid: process.pid,
-        host: hostname(),
+        host: this.#host,
         platform: process.platform,
         uptimeMs: this.#uptimeMs(),
-        loop: this.#pulse.facts(this.#options.clock.monotonicMs()),
-        rssBytes: process.memoryUsage.rss(),
       }),
+      loop: () => this.#pulse.facts,
       rotateSecret: (caller) => this.#rotateSecret(caller),
     };
   }

@@ -26,6 +26,7 @@ export class Pulse {
   #utilization = 0;
   #cores = 0;
   #degradedSince: number | null = null;
+  #facts: LoopFacts = this.#measured(0);
 
   constructor(nowMs: number) {
     this.#last = nowMs;
@@ -43,9 +44,15 @@ export class Pulse {
     const spent = process.cpuUsage(this.#cpu);
     this.#cpu = process.cpuUsage();
     this.#cores = (spent.user + spent.system) / 1_000 / passed;
+    this.#facts = this.#measured(nowMs);
   }
 
-  facts(nowMs: number): LoopFacts {
+  /** As of the last beat: asked with every `health`, so nothing is computed here. */
+  get facts(): LoopFacts {
+    return this.#facts;
+  }
+
+  #measured(nowMs: number): LoopFacts {
     const sorted = [...this.#delays].sort((a, b) => a - b);
     const at = (share: number) => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
     const since = this.#degradedSince;

@@ -39,15 +39,17 @@ import {
   WRITE,
 } from '../scenario/act.ts';
 import { TruthReader } from '../scenario/state.ts';
-import { isLinux, isRoot, NOBODY } from './process.ts';
+import { isLinux, isRoot, uid } from './process.ts';
 
 const SIZE = '3m';
+/** Whom the program runs as. */
+const AS = uid ?? 0;
 const mounted: string[] = [];
 const open: Partner[] = [];
 let gateway: Gateway | undefined;
 
 function mount(path: string): void {
-  const options = `size=${SIZE},mode=0700,uid=${NOBODY},gid=${NOBODY}`;
+  const options = `size=${SIZE},mode=0700,uid=${AS},gid=${AS}`;
   const done = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]);
   if (done.status !== 0) throw new Error(`mount: ${done.stderr}`);
   mounted.push(path);
@@ -84,11 +86,11 @@ afterEach(async () => {
 
 /** A state directory on a file system of its own. */
 function smallStateDir(): string {
-  const stateDir = newStateDir({}, NOBODY);
+  const stateDir = newStateDir({}, AS);
   const config = readFileSync(join(stateDir, 'latchkey.json'));
   mount(stateDir);
   writeFileSync(join(stateDir, 'latchkey.json'), config, { mode: 0o600 });
-  spawnSync('chown', [`${NOBODY}:${NOBODY}`, join(stateDir, 'latchkey.json')]);
+  spawnSync('chown', [`${AS}:${AS}`, join(stateDir, 'latchkey.json')]);
   return stateDir;
 }
 
@@ -118,7 +120,7 @@ interface World {
 }
 
 async function world(): Promise<World> {
-  const up = await start({ stateDir: smallStateDir(), uid: NOBODY });
+  const up = await start({ stateDir: smallStateDir(), uid: AS });
   gateway = up;
   const owner = await up.owner();
   const known = await paired(owner, [READ]);
@@ -221,7 +223,7 @@ describe.skipIf(why !== null)('threat 57: a full disk', () => {
       fill(up.stateDir);
       await up.kill();
       free(up.stateDir);
-      const again = await start({ stateDir: up.stateDir, uid: NOBODY });
+      const again = await start({ stateDir: up.stateDir, uid: AS });
       gateway = again;
       const after = await again.owner();
       expect(await granted(after, victim)).toEqual(left);
@@ -254,11 +256,11 @@ describe.skipIf(why !== null)('threat 57: a full disk', () => {
     fill(up.stateDir);
     await up.kill();
     fill(up.stateDir);
-    const second = await start({ stateDir: up.stateDir, uid: NOBODY }).catch((error: unknown) => String(error));
+    const second = await start({ stateDir: up.stateDir, uid: AS }).catch((error: unknown) => String(error));
     if (typeof second !== 'string') await second.halt();
     else expect(second).toMatch(/ended with 75:\n[\s\S]*(ENOSPC|full)[\s\S]*run: df -h/);
     free(up.stateDir);
-    const third = await start({ stateDir: up.stateDir, uid: NOBODY });
+    const third = await start({ stateDir: up.stateDir, uid: AS });
     gateway = third;
     expect(gist(await once({ port: third.port }, asking([READ]), { identity: known }))).toBe('ok');
   });
@@ -266,12 +268,12 @@ describe.skipIf(why !== null)('threat 57: a full disk', () => {
   it('threat 57 a start without room on a new state directory says so and leaves no half-made store', async () => {
     const stateDir = smallStateDir();
     mkdirSync(join(stateDir, 'state'), { mode: 0o700 });
-    spawnSync('chown', [`${NOBODY}:${NOBODY}`, join(stateDir, 'state')]);
+    spawnSync('chown', [`${AS}:${AS}`, join(stateDir, 'state')]);
     fill(stateDir);
-    await expect(start({ stateDir, uid: NOBODY })).rejects.toThrow(/ended with 75[\s\S]*(ENOSPC|full)[\s\S]*run: /);
+    await expect(start({ stateDir, uid: AS })).rejects.toThrow(/ended with 75[\s\S]*(ENOSPC|full)[\s\S]*run: /);
     expect(existsSync(join(stateDir, 'state', 'latchkey.sqlite'))).toBe(false);
     free(stateDir);
-    const up = await start({ stateDir, uid: NOBODY });
+    const up = await start({ stateDir, uid: AS });
     gateway = up;
     expect(gist(await (await up.owner()).call('health'))).toBe('ok');
   });

@@ -12,10 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { isRoot, NOBODY } from './process.ts';
+import { uid } from './process.ts';
 
-/** Under root everything may be read and written: the program runs as somebody who is nobody. */
-export const uid = isRoot ? NOBODY : undefined;
 export const DB = 'state/latchkey.sqlite';
 export const IDENTITY = 'identity/gateway.json';
 

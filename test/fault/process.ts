@@ -1,5 +1,6 @@
 // What can be seen of a gateway from outside its process: its memory, its descriptors, what it left on disk, and
 // whether somebody it knows goes on being served.
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -12,6 +13,16 @@ export const isLinux = process.platform === 'linux';
 export const isRoot = process.getuid?.() === 0;
 /** Whom tests under root run the program as: nobody's account, without a home or a password. */
 export const NOBODY = 65_534;
+const CLI = join(import.meta.dirname, '..', '..', 'dist', 'cli.cjs');
+
+/** Whether nobody may read this checkout and its Node. Elsewhere than under root it is never asked. */
+export const nobodyRuns =
+  isRoot && spawnSync(process.execPath, [CLI, '--version'], { uid: NOBODY, gid: NOBODY, cwd: '/' }).status === 0;
+if (isRoot && !nobodyRuns)
+  console.log(`uid ${NOBODY} can't run ${CLI}: the program runs as root here, and some tests are skipped`);
+
+/** Under root everything may be read and written, so the program runs as nobody there. */
+export const uid = nobodyRuns ? NOBODY : undefined;
 
 /** Resident memory, bytes (Linux). */
 export function residentBytes(pid: number): number {

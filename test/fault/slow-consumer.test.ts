@@ -78,7 +78,7 @@ describe.skipIf(!isLinux)('threat 36: a client that stops reading', () => {
       `threat 36: ${asked} answers of ${listBytes} bytes, canary ${canary.answers} answers, slowest ${Math.round(canary.slowestMs)} ms, memory +${Math.round((most - before.bytes) / 2 ** 20)} MiB`,
     );
     expect(canary.answers).toBeGreaterThan(3);
-    expect(canary.slowestMs).toBeLessThan(1_000);
+    expect(canary.slowestMs).toBeLessThan(1_500);
     // The watcher heard of every stranger, in order and without a gap.
     const requested = () => watcher.events.filter((event) => event.event === 'device.pair.requested').length;
     await until('all events', () => requested() === strangers);
@@ -93,12 +93,11 @@ describe.skipIf(!isLinux)('threat 36: a client that stops reading', () => {
     again.partner.end();
   }, 60_000);
 
-  it('threat 36 before connect nothing large is ever owed: who only opens sockets and reads nothing is cut by the deadline', async () => {
+  it('threat 36 who speaks wrongly and does not read the answer is cut after the grace, and leaves nothing behind', async () => {
     const before = descriptors(gateway.pid);
     const all = await Promise.all(Array.from({ length: 50 }, () => Partner.open({ port: gateway.port })));
     for (const partner of all) partner.ws.socket.pause();
     expect(descriptors(gateway.pid)).toBeGreaterThan(before);
-    // The handshake deadline is 15 s; who speaks wrongly is gone at once, read or not.
     for (const partner of all) partner.send({ type: 'req', id: '1', method: 'health' });
     await until('descriptors back', () => descriptors(gateway.pid) <= before, 5_000);
     for (const partner of all) partner.end();

@@ -183,6 +183,7 @@ describe('threat 56: SIGKILL', () => {
       expect(db.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' });
       db.close();
       up = await start({ stateDir });
+      gateway = up;
       await everyOne(up, kept);
     }
     await up.halt();

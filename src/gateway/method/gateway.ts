@@ -5,8 +5,7 @@ import type { Context } from './handler.ts';
 import { healthOf, statusOf } from './health.ts';
 
 export function health(c: Context): MethodOutput<'health'> {
-  const { loop } = c.services.facts();
-  return healthOf({ at: c.services.now(), loop, durationMs: 0 });
+  return healthOf({ at: c.services.now(), loop: c.services.loop(), durationMs: 0 });
 }
 
 export function status(c: Context): MethodOutput<'status'> {
@@ -19,13 +18,13 @@ export function status(c: Context): MethodOutput<'status'> {
     version: f.version,
     pid: f.pid,
     uptimeMs: f.uptimeMs,
-    rssBytes: f.rssBytes,
+    rssBytes: process.memoryUsage.rss(),
     latchkey: {
       addresses: f.addresses,
       ownerSocket: f.ownerSocket,
       stateDir: f.stateDir,
       store: f.store,
-      lagMs: f.loop.delayMaxMs,
+      lagMs: c.services.loop().delayMaxMs,
       access: {
         kind: c.principal.kind,
         scopes: authority.decider(c.principal).held.map((h) => ({ scope: h.scope, untilMs: h.until })),

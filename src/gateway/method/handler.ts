@@ -29,6 +29,7 @@ export interface Services {
   /** Resolves with how the request ended; `null` when it is still open after `timeoutMs`. */
   settled(id: RequestId, timeoutMs: number): Promise<Outcome | null>;
   facts(): GatewayFacts;
+  loop(): LoopFacts;
   /** The configuration as people may see it: every secret replaced. */
   config(): MethodOutput<'config.get'>;
   /** Replaces the generated secret and closes the sessions that the old one opened. Throws where it is configured. */
@@ -44,8 +45,6 @@ export interface GatewayFacts {
   readonly addresses: readonly string[];
   readonly ownerSocket: string;
   readonly uptimeMs: number;
-  readonly rssBytes: number;
-  readonly loop: LoopFacts;
   readonly store: string;
   readonly authMode: 'token' | 'password';
   readonly configPath: string;
