@@ -154,3 +154,24 @@ test('A15 a stranger who asks and goes away leaves nothing behind', async () => 
   await authority.tick();
   expect(authority.devices()).toEqual([]);
 });
+
+test('A7 a decider sees what it could decide with all it holds, and decides with what its session asked for', async () => {
+  const { authority, connect, ensure } = await setUp();
+  await ensure([PAIRING, READ]);
+  const B = 'b'.repeat(64) as DeviceId;
+  await connect([READ], { device: B });
+  const b = authority.peek(B);
+  const narrow: Principal = { kind: 'device', device: A, role: 'operator', asked: [PAIRING] };
+  if (b === null) throw new Error('nobody asks');
+  expect(authority.sees(narrow, b, 'operator', [READ])).toBe(true);
+  expect(authority.sees(narrow, b, 'operator', [WRITE])).toBe(false);
+  const id = b.roles.operator.request?.id as RequestId;
+  const refused = await authority.decide(narrow, { kind: 'approve', id, scopes: null, until: null }, null);
+  expect(refused.reply).toMatchObject({ kind: 'refused' });
+  const asked = await authority.decide(
+    { ...narrow, asked: [PAIRING, READ] },
+    { kind: 'approve', id, scopes: null, until: null },
+    null,
+  );
+  expect(asked.reply).toMatchObject({ kind: 'done', changed: true });
+});
