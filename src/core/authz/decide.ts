@@ -96,6 +96,7 @@ export function mayCall(principal: Principal, facts: Facts, need: Need, at: Inst
   const role = principal.kind === 'device' ? principal.role : 'operator';
   // The owner decides for every role (A11) but is no node: a node's methods act for the node itself.
   if (need.role !== 'any' && need.role !== role) return err({ code: 'role', role });
+  if (!isStanding(principal, facts, at)) return err({ code: 'role', role });
   if (principal.kind === 'internal') {
     // A12: a constant least table first, and the scope check for them too.
     const table: readonly string[] = COMPONENTS[principal.component].methods;
@@ -105,6 +106,13 @@ export function mayCall(principal: Principal, facts: Facts, need: Need, at: Inst
   return holds(principal, facts, need.scope, at) === undefined
     ? err({ code: 'missing_scope', scope: need.scope })
     : ok(null);
+}
+
+/** A9, A21: a device without a grant for its role, or a token past its end, has no call that needs no scope either. */
+function isStanding(principal: Principal, facts: Facts, at: Instant): boolean {
+  if (principal.kind === 'token') return isLive(principal.until, at);
+  if (principal.kind !== 'device') return true;
+  return facts.self?.device === principal.device && facts.self.roles[principal.role].grant !== null;
 }
 
 /** May an event that needs `scope` go to this principal? (PROTOCOL.md §6) */

@@ -49,6 +49,17 @@ export function codeRules(held: Held): void {
     ]);
   });
 
+  test("S20 what the shared secret's sessions made ends with the secret, and nothing else", async () => {
+    await held.store.write(async (tx) => {
+      await tx.codes.save(code(1, { maker: { kind: 'secret' } }), 0);
+      await tx.codes.save(code(2, { maker: { kind: 'secret' }, usedBy: deviceId(1) }), 0);
+      await tx.codes.save(code(3, { maker: { kind: 'owner' } }), 0);
+      await tx.codes.endBy('secret');
+    });
+    const ended = await Promise.all([1, 2, 3].map(load));
+    expect(ended.map((c) => c?.ended)).toEqual([true, false, false]);
+  });
+
   test('S20 codes that expired are dropped, others stay', async () => {
     await held.store.write(async (tx) => {
       await tx.codes.save(code(1, { expiresAt: NOON }), 0);

@@ -93,7 +93,8 @@ function plainTx(books: { -readonly [K in keyof Books]: Books[K] }): WriteTx {
       save: async (code) => void books.codes.set(code.id, code),
       endBy: async (maker) => {
         for (const c of books.codes.values()) {
-          if (c.usedBy === null && !c.ended && gaveBy(c.maker, maker)) {
+          const made = maker === 'secret' ? c.maker.kind === 'secret' : gaveBy(c.maker, maker);
+          if (c.usedBy === null && !c.ended && made) {
             books.codes.set(c.id, { ...c, ended: true, revision: c.revision + 1 });
           }
         }
