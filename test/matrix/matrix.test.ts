@@ -1,10 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Facts, mayCall, type Need } from '../../src/core/authz/decide.ts';
+import { type Facts, mayCall, maySee, type Need } from '../../src/core/authz/decide.ts';
 import type { DeviceId, Principal } from '../../src/core/authz/principal.ts';
 import { OPERATOR_SCOPES, type Role, type Scope } from '../../src/core/authz/scope.ts';
 import { blankDevice, withRole } from '../../src/core/authz/state.ts';
+import { EVENTS } from '../../src/core/protocol/event.ts';
 import { type Method, rowName } from '../../src/core/protocol/method/method.ts';
 import { METHODS } from '../../src/core/protocol/registry.ts';
 
@@ -47,30 +48,49 @@ const COLUMNS: readonly Column[] = [
   plain('channel sender', { kind: 'sender', channel: 'c', sender: 's', scopes: [] }),
 ];
 
+/** A row with `self` speaks for a device that names itself: for no other principal is it ever the one. */
+function cell({ principal, facts }: Column, method: Method): string {
+  if (method.self === true && principal.kind !== 'device') return '';
+  return mayCall(principal, facts, needOf(method), AT).ok ? '✓' : '·';
+}
+
 const needOf = ({ name, role, scope }: Method): Need => ({ method: name, role, scope });
+
+function lines([head = [], ...rows]: readonly (readonly string[])[]): string[] {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+}
 
 function table(): string {
   const head = ['method', 'needs', ...COLUMNS.map((c) => c.name)];
   const rows = METHODS.map((method: Method) => [
     `\`${rowName(method)}\``,
     method.scope === 'none' ? `any ${method.role === 'any' ? 'session' : method.role}` : method.scope,
-    ...COLUMNS.map((c) => (mayCall(c.principal, c.facts, needOf(method), AT).ok ? '✓' : '·')),
+    ...COLUMNS.map((column) => cell(column, method)),
+  ]);
+  const events = Object.entries(EVENTS).map(([name, scope]) => [
+    `\`${name}\``,
+    scope === 'none' ? 'any session' : scope,
+    ...COLUMNS.map((c) => (maySee(c.principal, c.facts, scope, AT) ? '✓' : '·')),
   ]);
   return [
     '# Who may call what',
     '',
-    'Made by `test/matrix`; `UPDATE=1 npm run check` rewrites it. A scope stands for a device whose grant holds just that one.',
-    'Rows with `(self)` speak for calls in which a device names itself.',
+    'Made by `test/matrix`; `npm run matrix` rewrites it (so does `UPDATE=1`). A scope stands for a device whose grant holds',
+    'just that one. Rows with `(self)` speak for calls in which a device names itself; elsewhere the plain row does.',
     '',
-    ...[head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`),
+    ...lines([head, ...rows]),
+    '',
+    '# Who is sent what',
+    '',
+    ...lines([['event', ...head.slice(1)], ...events]),
     '',
   ].join('\n');
 }
 
-test('A1 A12 A21 principal × method is the committed table', () => {
+test('A1 A12 A21 principal × method is the committed table', async () => {
   const now = table();
   if (process.env.UPDATE === '1') writeFileSync(TABLE, now);
-  expect(now).toBe(readFileSync(TABLE, 'utf8'));
+  await expect(now).toMatchFileSnapshot(TABLE);
 });
 
 test('A12 an internal principal may call its table and nothing else', () => {
@@ -81,8 +101,15 @@ test('A12 an internal principal may call its table and nothing else', () => {
   expect(allowed.map((m) => m.name)).toEqual(['health', 'system-presence']);
 });
 
-test('A20 A9 a device whose grant is gone may call nothing that needs a scope', () => {
-  const gone = COLUMNS.find((c) => c.name === 'gone');
-  const scoped = METHODS.filter((m: Method) => m.scope !== 'none');
-  expect(scoped.filter((m: Method) => gone && mayCall(gone.principal, gone.facts, needOf(m), AT).ok)).toEqual([]);
+test('A9 A21 a device whose grant is gone, and a token past its end, may call nothing', () => {
+  const over = COLUMNS.filter((c) => c.name === 'gone' || c.name.endsWith('ended'));
+  expect(over).toHaveLength(2);
+  expect(over.flatMap((c) => METHODS.filter((m: Method) => mayCall(c.principal, c.facts, needOf(m), AT).ok))).toEqual(
+    [],
+  );
+});
+
+test('A7 what decides about others needs a scope, whoever calls', () => {
+  const open = METHODS.filter((m: Method) => m.scope === 'none' && m.self !== true).map((m) => m.name);
+  expect(open.sort()).toEqual(['device.scopes.requestUpgrade', 'device.scopes.waitUpgrade', 'health']);
 });

@@ -30,7 +30,11 @@ export function lab(): Promise<typeof import('./lab.ts')> {
   return script("export * from './lab.ts';", import.meta.dirname);
 }
 
-async function script<T>(contents: string, resolveDir: string, changed: ReadonlyMap<string, string> = new Map()): Promise<T> {
+async function script<T>(
+  contents: string,
+  resolveDir: string,
+  changed: ReadonlyMap<string, string> = new Map(),
+): Promise<T> {
   const swap: Plugin = {
     name: 'swap',
     setup(on) {

@@ -1,4 +1,4 @@
-import type { Command, Connect, Decider, Effect } from '../../src/core/authz/command.ts';
+import type { Command, Connect, Decider, Effect, Step } from '../../src/core/authz/command.ts';
 import { canGive, giveUntil, heldBy, isPermanentAdmin, isSelf } from '../../src/core/authz/decide.ts';
 import type { Giver } from '../../src/core/authz/principal.ts';
 import { beyond, coversAll, type Held, heldUntil, ROLES, type Role } from '../../src/core/authz/scope.ts';
@@ -106,7 +106,7 @@ function codeGives(from: World, code: CodeState, given: Held): boolean {
   );
 }
 
-function holdings(from: World, giver: Giver): readonly Held[] {
+export function holdings(from: World, giver: Giver): readonly Held[] {
   const self = giver.kind === 'device' ? (from.devices.find((d) => d.device === giver.device) ?? null) : null;
   const facts = { self, secretScopes: from.secret };
   if (giver.kind === 'owner') return heldBy({ kind: 'owner' }, facts, from.at);
@@ -114,6 +114,31 @@ function holdings(from: World, giver: Giver): readonly Held[] {
   if (giver.kind === 'device')
     return heldBy({ kind: 'device', device: giver.device, role: 'operator', asked: null }, facts, from.at);
   return [];
+}
+
+/** A14: a code that counts is used and used up, where it adds something; no other is. */
+export function wrongByCode(from: World, before: DeviceState, c: Connect, { reply, effects }: Step): string | null {
+  const used = effects.filter((e) => e.kind === 'store.code.used');
+  const isBy = reply.kind === 'connected' && reply.by === 'code';
+  if (used.length !== (isBy ? 1 : 0)) return 'A14: a code was used and not used up, or the other way round';
+  if (c.code === null || c.origin === 'foreign') return null;
+  const { state } = c.code;
+  const { grant } = before.roles[c.role];
+  const no = from.no[from.devices.indexOf(before)] ?? null;
+  const maker: Decider = { principal: { kind: 'owner' }, held: holdings(from, state.maker) };
+  const gives = state.scopes.map((scope) => ({ scope, until: giveUntil(maker, state.role, scope) }));
+  const mayGive = canGive(
+    maker,
+    state.role,
+    state.scopes.map((scope) => ({ scope, until: null })),
+    'aside',
+  );
+  const isNew = gives.some(({ scope, until }) => {
+    const have = heldUntil(grant?.entries ?? [], scope, c.at);
+    return have === undefined || !reaches(have, until);
+  });
+  const counts = isUsable(from, state, c.role, no) && mayGive && (grant === null || isNew);
+  return counts === isBy ? null : `A14: a code that ${counts ? 'counts was not' : 'is as none was'} used`;
 }
 
 /** What the decider's session really holds now, whatever it was told. */

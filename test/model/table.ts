@@ -113,7 +113,9 @@ export class Table {
   }
 
   upgrade(asked: string, role: Role = 'operator'): string {
-    return this.told(this.do({ ...this.common(), kind: 'upgrade', role, scopes: scopes(asked), source: 'x', label: LABEL }));
+    return this.told(
+      this.do({ ...this.common(), kind: 'upgrade', role, scopes: scopes(asked), source: 'x', label: LABEL }),
+    );
   }
 
   /** A decider with exactly these scopes: `'p r<5'`. */
@@ -138,10 +140,25 @@ export class Table {
     return this.as(OWNER);
   }
 
-  approve(id: RequestId | undefined, give: string | null = null, by: Decider = this.owner, more: { until?: number; past?: Outcome | null } = {}): string {
+  approve(
+    id: RequestId | undefined,
+    give: string | null = null,
+    by: Decider = this.owner,
+    more: { until?: number; past?: Outcome | null } = {},
+  ): string {
     const list = give === null ? null : scopes(give);
     const until = more.until === undefined ? null : T0 + more.until;
-    return this.told(this.do({ ...this.common(), kind: 'approve', decider: by, id: id ?? ('?' as RequestId), scopes: list, until, past: more.past ?? null }));
+    return this.told(
+      this.do({
+        ...this.common(),
+        kind: 'approve',
+        decider: by,
+        id: id ?? ('?' as RequestId),
+        scopes: list,
+        until,
+        past: more.past ?? null,
+      }),
+    );
   }
 
   reject(id: RequestId | undefined, by: Decider = this.owner, past: Outcome | null = null): string {
@@ -179,7 +196,14 @@ export class Table {
 
   code(give: string, by: Decider = this.owner, role: Role = 'operator'): CodeState | string {
     const { at, seq } = this.common();
-    const made = this.core.decide.makeCode({ at, seq, decider: by, id: `code${seq}` as CodeId, role, scopes: scopes(give) });
+    const made = this.core.decide.makeCode({
+      at,
+      seq,
+      decider: by,
+      id: `code${seq}` as CodeId,
+      role,
+      scopes: scopes(give),
+    });
     if (!made.ok) return made.error.code;
     this.seq = seq;
     return made.value;

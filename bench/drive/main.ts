@@ -1,0 +1,42 @@
+// A driver process: takes one job, then rounds of it.
+import { approvals } from './approval.ts';
+import { calls } from './call.ts';
+import { handshakes } from './handshake.ts';
+import type { FromDriver, Job, Load, ToDriver } from './load.ts';
+
+function loadOf(job: Job): Load {
+  switch (job.kind) {
+    case 'handshake':
+      return handshakes(job);
+    case 'call':
+      return calls(job);
+    case 'approval':
+      return approvals(job);
+  }
+}
+
+let load: Load | null = null;
+
+async function answer(message: ToDriver): Promise<FromDriver> {
+  if (message.kind === 'job') {
+    load = loadOf(message.job);
+    return { kind: 'ready' };
+  }
+  if (load === null) throw new Error('a round before its job');
+  if (message.kind === 'prepare') {
+    await load.prepare(message.operations);
+    return { kind: 'ready' };
+  }
+  const began = performance.now();
+  const { answerBytes } = await load.run();
+  return { kind: 'ran', wallMs: performance.now() - began, answerBytes };
+}
+
+process.on('message', (message: ToDriver) => {
+  answer(message).then(
+    (reply) => process.send?.(reply),
+    (error: unknown) => process.send?.({ kind: 'failed', reason: String(error) } satisfies FromDriver),
+  );
+});
+// Without its runner it has nothing to do.
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,108 @@
+// What a bench says: a table for the terminal, and bench/RESULTS.md.
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
+
+/** One line of the table. `value` and `limit` are medians in `unit`. */
+export interface Row {
+  readonly figure: string;
+  readonly value: number;
+  readonly limit: number;
+  readonly unit: string;
+  /** What the ratio value : limit must keep to; absent where nothing is demanded. */
+  readonly target?: { readonly atMost: number } | { readonly atLeast: number };
+}
+
+/** What one figure found, and how. */
+export interface Section {
+  readonly title: string;
+  /** Commands, counts and what the raw limit does. */
+  readonly how: readonly string[];
+  readonly rows: readonly Row[];
+}
+
+export const ratioOf = (row: Row): number => row.value / row.limit;
+
+export function isMet(row: Row): boolean | null {
+  if (row.target === undefined) return null;
+  return 'atMost' in row.target ? ratioOf(row) <= row.target.atMost : ratioOf(row) >= row.target.atLeast;
+}
+
+function amount(value: number): string {
+  if (value >= 1_000) return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ' ');
+  return value >= 100 ? value.toFixed(0) : value.toFixed(1);
+}
+
+function cells(row: Row): readonly string[] {
+  const inPercent = row.target !== undefined && 'atLeast' in row.target;
+  const ratio = inPercent ? `${(ratioOf(row) * 100).toFixed(0)} %` : `${ratioOf(row).toFixed(2)} ×`;
+  let target = '';
+  if (row.target !== undefined) {
+    target = 'atMost' in row.target ? `≤ ${row.target.atMost} ×` : `≥ ${row.target.atLeast * 100} %`;
+  }
+  const met = isMet(row);
+  return [
+    row.figure,
+    `${amount(row.value)} ${row.unit}`,
+    `${amount(row.limit)} ${row.unit}`,
+    ratio,
+    target,
+    met === null ? '' : met ? 'met' : 'MISSED',
+  ];
+}
+
+const HEAD = ['figure', 'latchkey', 'raw limit', 'ratio', 'target', ''] as const;
+
+/** The table in columns, for a terminal. */
+export function table(rows: readonly Row[]): string {
+  const lines = [HEAD, ...rows.map(cells)];
+  const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function fileSystem(path: string): string {
+  const { stdout } = spawnSync('df', ['--output=fstype', path], { encoding: 'utf8' });
+  return stdout.trim().split('\n').at(-1) ?? 'unknown';
+}
+
+/** The machine in a few lines; the load says whether it had anything else to do. */
+export function machine(): readonly string[] {
+  const [cpu] = cpus();
+  const system = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
+  return [
+    `${cpu?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    `${system}, kernel ${release()}, temporary files on ${fileSystem(tmpdir())}`,
+    `Node ${process.versions.node} (the copy in node_modules), SQLite ${process.versions.sqlite}`,
+    `load average over a minute at the end: ${loadavg()[0]?.toFixed(2)}`,
+  ];
+}
+
+function markdownRow(line: readonly string[]): string {
+  return `| ${line.join(' | ')} |`;
+}
+
+/** The whole of RESULTS.md. @param at date of the run, `YYYY-MM-DD`. */
+export function markdown(at: string, sections: readonly Section[]): string {
+  const out = [
+    '# Results',
+    '',
+    `Written by \`npm run bench\` on ${at}; how it is measured stands in CONTRIBUTING.md, and beside each table. All are`,
+    'medians; each raw limit was measured in the same run, by turns with what it limits.',
+    '',
+    ...machine().map((line) => `- ${line}`),
+  ];
+  for (const { title, how, rows } of sections) {
+    out.push('', `## ${title}`, '');
+    out.push(markdownRow(HEAD), '|---|---|---|---|---|---|', ...rows.map((row) => markdownRow(cells(row))), '');
+    out.push(...how.map((line) => `- ${line}`));
+  }
+  return `${out.join('\n')}\n`;
+}
