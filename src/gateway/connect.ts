@@ -321,6 +321,8 @@ function verdictOf(f: ConnectFacts, credentials: Credentials, keys: Keys, decide
   if (reply.kind === 'refused') return { kind: 'refused', refusal: reply.refusal, state };
   if (reply.kind !== 'connected') throw new Error(`a connect was answered ${reply.kind}`);
   const deviceToken = keys.deviceToken(state.device, f.role, state.roles[f.role].epoch);
+  // A code that nobody knows comes to the core as none: it is named here.
+  const code: readonly Stale[] = credentials.code !== null && reply.by !== 'code' ? ['code'] : [];
   const stale = credentials.tokens.filter((t) => !keys.same(t.value, deviceToken)).map((t) => t.name);
   return {
     kind: 'session',
@@ -329,7 +331,7 @@ function verdictOf(f: ConnectFacts, credentials: Credentials, keys: Keys, decide
     reply,
     stored: decided.stored,
     deviceToken,
-    ignored: [...reply.ignored, ...stale],
+    ignored: [...new Set([...reply.ignored, ...code, ...stale])],
     method: 'device',
   };
 }
