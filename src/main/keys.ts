@@ -15,9 +15,28 @@ import {
 import type { GatewayIdentity } from '../system/identity.ts';
 import { newNonce } from '../system/random.ts';
 
+const RECENT_MAX = 1_024;
+
+/** Answers of a pure question, the last so many. */
+class Recent<T> {
+  readonly #answers = new Map<string, T>();
+
+  of(question: string, ask: () => T): T {
+    const known = this.#answers.get(question);
+    if (known !== undefined) return known;
+    const answer = ask();
+    this.#answers.set(question, answer);
+    if (this.#answers.size > RECENT_MAX) this.#answers.delete(this.#answers.keys().next().value ?? '');
+    return answer;
+  }
+}
+
 /** The gateway's cryptography, from its identity. */
 export function keysOf(identity: GatewayIdentity): GatewayOptions['keys'] {
   const { signingKey, tokenKey } = identity;
+  // Asked with every connect; the same devices come again and again.
+  const tokens = new Recent<string>();
+  const ids = new Recent<DeviceId | null>();
   return {
     gatewayKey: signingKey.publicKey,
     sign: (text) => signingKey.sign(text),
@@ -30,13 +49,15 @@ export function keysOf(identity: GatewayIdentity): GatewayOptions['keys'] {
       const bytes = decodeBase64url(signature, SIGNATURE_BYTES);
       return raw !== null && bytes !== null && verifyEd25519(raw, text, bytes);
     },
-    deviceId(key) {
-      const raw = decodeBase64url(key, KEY_BYTES);
-      return raw === null ? null : (deviceIdOf(raw) as DeviceId);
-    },
+    deviceId: (key) =>
+      ids.of(key, () => {
+        const raw = decodeBase64url(key, KEY_BYTES);
+        return raw === null ? null : (deviceIdOf(raw) as DeviceId);
+      }),
     codeId: (code) => sha256Hex(code) as CodeId,
     same: equalSecrets,
-    deviceToken: (device, role, epoch) => deviceToken(tokenKey, device, role, epoch),
+    deviceToken: (device, role, epoch) =>
+      tokens.of(`${device} ${role} ${epoch}`, () => deviceToken(tokenKey, device, role, epoch)),
     comparison: (deviceKey, r, s) => comparisonCode({ deviceKey, gatewayKey: signingKey.publicKey, r, s }),
   };
 }
