@@ -138,3 +138,38 @@ function rssOf(pid: number): number {
   const { readFileSync } = process.getBuiltinModule('node:fs');
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
 }
+
+test('A8 a waiting socket is answered, even when what it waited for is given and taken in one breath', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const identity = newIdentity();
+    const peer = await Partner.open({ port: gateway.port });
+    // The code is nobody's; it makes the second look at this connect take the way through the store.
+    const params = plainParams({ caps: ['latchkey.wait'], auth: { bootstrapToken: `none ${round}` } });
+    const answer = peer.connect(params, { identity });
+    const waiting = await peer.event('connect.waiting');
+    await Promise.all([
+      owner.call('device.pair.approve', { requestId: waiting.payload.requestId }),
+      owner.call('device.token.revoke', { deviceId: identity.id, role: 'operator' }),
+    ]);
+    // Let in and closed, or refused: never left standing.
+    expect(typeof (await answer).ok).toBe('boolean');
+    await peer.closed;
+  }
+});
+
+test('threat 37 large calls that wait are bounded in bytes: the second is told to come again', async () => {
+  const identity = newIdentity();
+  await ensure(identity, []);
+  const peer = await enter(identity);
+  const upgrade = await peer.call('device.scopes.requestUpgrade', { scopes: ['operator.read'] });
+  const params = {
+    requestId: upgrade.ok ? upgrade.payload.requestId : '',
+    timeoutMs: 3_000,
+    filler: 'x'.repeat(20 * 1024 * 1024),
+  };
+  const first = peer.call('device.scopes.waitUpgrade', params, { timeoutMs: 20_000 });
+  const second = await peer.call('device.scopes.waitUpgrade', params, { timeoutMs: 20_000 });
+  expect(second).toMatchObject({ ok: false, error: { code: 'UNAVAILABLE', details: { code: 'BUSY' } } });
+  expect(await first).toMatchObject({ ok: true, payload: { status: 'pending' } });
+  peer.end();
+});
