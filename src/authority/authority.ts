@@ -10,8 +10,8 @@ import {
   makeCode,
   mayCall,
   maySee,
-  maySeeScopes,
   type Need,
+  sees,
 } from '../core/authz/decide.ts';
 import type { CodeId, DeviceId, Giver, Principal, RequestId } from '../core/authz/principal.ts';
 import { ADMIN, type Held, type Role, reported, type Scope } from '../core/authz/scope.ts';
@@ -128,12 +128,7 @@ export class Authority {
 
   /** A7: does a decider see this row of the device: its own, or one that it could decide? */
   sees(principal: Principal, state: DeviceState, role: Role, scopes: readonly Scope[]): boolean {
-    // By all that it could hold, not by what this session asked for: OpenClaw's 9.6 lists with `pairing` alone, and
-    // asks for what it decides with once it has seen it. Deciding itself is judged by the session (A7).
-    const whole =
-      principal.kind === 'device' || principal.kind === 'secret' ? { ...principal, asked: null } : principal;
-    // Asked for each session and event: what admin covers needs no list of all that is held.
-    return this.isAdmin(whole) || maySeeScopes(this.decider(whole), state, role, scopes);
+    return sees(principal, this.facts(principal), { device: state, role, scopes }, this.#world.now());
   }
 
   /** A1: what a session is told that it holds now. */

@@ -1,5 +1,6 @@
 // THREATS.md D1.2: ten thousand connects, each spoilt in its own way. FUZZ_SEED=n runs another ten thousand, FUZZ_ONLY=i
 // only the i-th of them.
+
 import { createPublicKey, verify } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, start } from '../gateway.ts';
@@ -7,8 +8,9 @@ import { plainParams } from '../partner/client.ts';
 import { type ConnectParams, deviceBlock, type Identity, namedIdentity, signedText } from '../partner/identity.ts';
 import { until, within } from '../partner/peer.ts';
 import { type Closed, openWebSocket } from '../partner/websocket.ts';
+import { Random } from '../random.ts';
 import { ensure, granted, READ } from '../scenario/act.ts';
-import { Dice, mutated } from './mutation.ts';
+import { mutated } from './mutation.ts';
 import { Canary, descriptors, isLinux, residentBytes } from './process.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_260_219);
@@ -118,8 +120,8 @@ interface Outcome {
 
 /** `spoilt` false: the base as it is. */
 async function play(index: number, spoilt = true): Promise<Outcome> {
-  const dice = new Dice(Math.imul(SEED, 1_000_003) + index);
-  const base = dice.of(BASES);
+  const dice = new Random(Math.imul(SEED, 1_000_003) + index);
+  const base = dice.pick(BASES);
   const ws = await openWebSocket({ port: gateway.port });
   const answers: string[] = [];
   let challenged: (nonce: string) => void = () => {};

@@ -1,39 +1,13 @@
 // JSON texts as trees that can also hold what no serialiser writes: a key twice, 1e400, half a surrogate pair. And a
 // seeded way of spoiling them.
 
+import type { Random } from '../random.ts';
+
 /** `raw`: text that is put out as it is. Keys are put out as they are too, with their quotes. */
 export type Json =
   | { readonly kind: 'raw'; text: string }
   | { readonly kind: 'list'; readonly items: Json[] }
   | { readonly kind: 'object'; readonly entries: { key: string; value: Json }[] };
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-export class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  /** A whole number from 0 to `below` - 1. */
-  below(below: number): number {
-    return Math.floor(this.next() * below);
-  }
-
-  of<T>(list: readonly T[]): T {
-    const one = list[this.below(list.length)];
-    if (one === undefined) throw new Error('nothing to choose from');
-    return one;
-  }
-}
 
 export function toTree(value: unknown): Json {
   if (Array.isArray(value)) return { kind: 'list', items: value.map(toTree) };
@@ -180,18 +154,18 @@ const raw = (text: string): Json => ({ kind: 'raw', text });
 const copy = (json: Json): Json => structuredClone(json);
 
 /** Spoils the tree in one place. */
-function spoil(root: { value: Json }, dice: Dice): void {
+function spoil(root: { value: Json }, dice: Random): void {
   const all = places(root);
   const objects = all.flatMap(({ value }) => (value.kind === 'object' ? [value] : []));
   const full = objects.filter((object) => object.entries.length > 0);
-  const hostile = () => raw(dice.of(HOSTILE)());
-  const kind = dice.below(full.length === 0 ? 2 : 10);
+  const hostile = () => raw(dice.pick(HOSTILE)());
+  const kind = dice.int(full.length === 0 ? 2 : 10);
   if (kind <= 1) {
-    dice.of(all).put(hostile());
+    dice.pick(all).put(hostile());
     return;
   }
-  const { entries } = dice.of(full);
-  const at = dice.below(entries.length);
+  const { entries } = dice.pick(full);
+  const at = dice.int(entries.length);
   const entry = entries[at];
   if (entry === undefined) return;
   switch (kind) {
@@ -199,26 +173,26 @@ function spoil(root: { value: Json }, dice: Dice): void {
       entries.splice(at, 1);
       return;
     case 3:
-      entries.splice(dice.below(entries.length + 1), 0, { key: entry.key, value: hostile() });
+      entries.splice(dice.int(entries.length + 1), 0, { key: entry.key, value: hostile() });
       return;
     case 4:
-      entries.splice(dice.below(entries.length + 1), 0, { key: entry.key, value: copy(entry.value) });
+      entries.splice(dice.int(entries.length + 1), 0, { key: entry.key, value: copy(entry.value) });
       return;
     case 5:
-      entries.splice(dice.below(entries.length + 1), 0, { key: dice.of(KEYS), value: hostile() });
+      entries.splice(dice.int(entries.length + 1), 0, { key: dice.pick(KEYS), value: hostile() });
       return;
     case 6: {
-      const other = dice.of(all);
+      const other = dice.pick(all);
       const mine = copy(entry.value);
       entry.value = copy(other.value);
       if (other.value !== root.value) other.put(mine);
       return;
     }
     case 7:
-      entry.key = dice.of([...KEYS, entry.key.toUpperCase(), `" ${entry.key.slice(1)}`]);
+      entry.key = dice.pick([...KEYS, entry.key.toUpperCase(), `" ${entry.key.slice(1)}`]);
       return;
     case 8:
-      entry.value = dice.below(2) === 0 ? { kind: 'list', items: [entry.value] } : wrapped(entry);
+      entry.value = dice.int(2) === 0 ? { kind: 'list', items: [entry.value] } : wrapped(entry);
       return;
     default:
       entries.push({ key: '"__proto__"', value: copy(entry.value) });
@@ -230,14 +204,14 @@ function wrapped(entry: { readonly key: string; readonly value: Json }): Json {
 }
 
 /** Spoils the text itself. */
-function tear(text: string, dice: Dice): string {
-  const at = dice.below(text.length);
-  switch (dice.below(6)) {
+function tear(text: string, dice: Random): string {
+  const at = dice.int(text.length);
+  switch (dice.int(6)) {
     case 0:
       return text.slice(0, at);
     case 1:
       return (
-        text.slice(0, at) + dice.of(['"', '{', '}', ',', ':', '\\', '\u0000', '\u2028', '\ufeff']) + text.slice(at)
+        text.slice(0, at) + dice.pick(['"', '{', '}', ',', ':', '\\', '\u0000', '\u2028', '\ufeff']) + text.slice(at)
       );
     case 2:
       return text.slice(0, at) + text.slice(at + 1);
@@ -251,9 +225,9 @@ function tear(text: string, dice: Dice): string {
 }
 
 /** A spoilt copy: one to four places, and now and then the text as such. */
-export function mutated(value: unknown, dice: Dice): string {
+export function mutated(value: unknown, dice: Random): string {
   const root = { value: toTree(value) };
-  for (let times = 1 + dice.below(4); times > 0; times -= 1) spoil(root, dice);
+  for (let times = 1 + dice.int(4); times > 0; times -= 1) spoil(root, dice);
   const text = textOf(root.value);
-  return dice.below(8) === 0 ? tear(text, dice) : text;
+  return dice.int(8) === 0 ? tear(text, dice) : text;
 }

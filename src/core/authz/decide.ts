@@ -165,6 +165,22 @@ export function maySeeScopes(decider: Decider, state: DeviceState, role: Role, s
   return isSelf(decider, state) || canGive(decider, role, asHeld(scopes), 'aside');
 }
 
+/**
+ * A7: does `principal` see this row in a list, or hear of it? By all that it could hold, not by what its session asked
+ * for: OpenClaw's 9.6 lists with `pairing` alone and asks for more to decide. Deciding is judged by the session.
+ */
+export function sees(
+  principal: Principal,
+  facts: Facts,
+  row: { readonly device: DeviceState; readonly role: Role; readonly scopes: readonly Scope[] },
+  at: Instant,
+): boolean {
+  const whole = principal.kind === 'device' || principal.kind === 'secret' ? { ...principal, asked: null } : principal;
+  // Asked for each session and event: what admin covers needs no list of all that is held.
+  if (holds(whole, facts, ADMIN, at) !== undefined) return true;
+  return maySeeScopes({ principal: whole, held: heldBy(whole, facts, at) }, row.device, row.role, row.scopes);
+}
+
 /** A14: a code that counts now, and what it gives; `null` where it is as none. */
 export function usableCode(
   fact: CodeFact | null,
