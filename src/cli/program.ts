@@ -68,7 +68,8 @@ const SECRET: readonly Entry[] = [
   {
     name: 'rotate',
     summary: 'make a new shared secret; sessions of the old one end, paired devices do not notice',
-    options: (c) => c.option('--also-revoke', 'also end the grants of devices that the secret paired'),
+    options: (c) =>
+      c.option('--also-revoke', 'also end the grants of devices that it paired, or that its sessions gave something'),
     load: async () => (await import('./command/gateway-secret.ts')).secretRotate,
   },
 ];

@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
+  cpSync,
   existsSync,
   lchownSync,
   mkdirSync,
@@ -135,12 +137,17 @@ test.skipIf(!isRoot)(
     chmodSync(home, 0o755);
     mkdirSync(dir, { mode: 0o700 });
     chownSync(dir, 65_534, 65_534);
-    const script = `import(${JSON.stringify(join(import.meta.dirname, 'state-dir.ts'))}).then((m) => {
+    // The checkout may lie where another user can't read: program and code are copied to where everybody can.
+    const node = join(home, 'node');
+    copyFileSync(process.execPath, node);
+    chmodSync(node, 0o755);
+    cpSync(import.meta.dirname, join(home, 'system'), { recursive: true });
+    const script = `import(${JSON.stringify(join(home, 'system', 'state-dir.ts'))}).then((m) => {
     try { m.makeStateDir(${JSON.stringify(dir)}); console.log(process.getuid(), process.getgid(), process.getgroups().join()); }
     catch (error) { console.log(error.exitCode); }
   })`;
     const run = (uid: number) => {
-      const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
+      const { stdout, stderr } = spawnSync(node, ['-e', script], {
         uid,
         gid: uid,
         encoding: 'utf8',

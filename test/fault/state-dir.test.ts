@@ -152,7 +152,7 @@ describe('threat 59: a state directory', () => {
     },
   );
 
-  it.skipIf(!isRoot)(
+  it.skipIf(!isRoot || !nobodyRuns)(
     'threat 59 A11 of somebody else is served by root as that user: nothing in it is left to root',
     async () => {
       const stateDir = withHistory();

@@ -183,7 +183,7 @@ export const secretRotate = {
   scope: ADMIN,
   role: 'operator',
   input: Type.Object({
-    /** Also end the grants of devices that the secret paired. */
+    /** Also end the grants of devices that the secret paired, or that its sessions gave something. */
     alsoRevoke: Type.Optional(Type.Boolean()),
     idempotencyKey: IdempotencyKey,
   }),
