@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import type { Transport, TransportReceiver } from '../client/client.ts';
+import { Gateway } from '../gateway/gateway.ts';
+import type { Pipe, Receiver, TransportFacts } from '../gateway/listen/pipe.ts';
+import { systemClock as clock } from '../system/clock.ts';
+import type { Lock } from '../system/lock.ts';
+import { createLog } from '../system/log.ts';
+import { FileSink } from '../system/log-sink.ts';
+import { configOf, type HouseOptions, openHouse } from './house.ts';
+import { gatewayOptions } from './rules.ts';
+
+/** As on the owner socket: whoever could take the lock and write the store is the owner (A11). */
+const FACTS: TransportFacts = {
+  door: 'owner',
+  address: null,
+  host: null,
+  origin: null,
+  forwarding: [],
+  lk: null,
+  userAgent: null,
+};
+const LOGS_KEPT = 3;
+
+/** A gateway without listeners: its one connection, and its end. */
+export interface Offline {
+  readonly transport: Transport;
+  /** Puts everything away and gives the lock back. */
+  close(): Promise<void>;
+}
+
+/**
+ * The gateway of a state directory for one command, while no gateway runs: the same code, store and rules; no door, no
+ * migration, nothing made that is missing (A11). Takes over `lock`, whatever becomes of it.
+ * @throws Failure where the store, the identity or the configuration can't be used
+ */
+export async function openOffline(options: HouseOptions, lock: Lock): Promise<Offline> {
+  try {
+    const loaded = configOf(options);
+    const { level, maxFileBytes } = loaded.config.logging;
+    const path = join(options.stateDir, 'logs', 'gateway.jsonl');
+    const sink = new FileSink({ level, path, maxBytes: maxFileBytes, keep: LOGS_KEPT });
+    const log = createLog({ clock, sinks: [sink] });
+    const house = await openHouse(options, loaded, { log, fresh: false });
+    const gateway = new Gateway(gatewayOptions(house, { tcp: null, ready: false, started: false, ownerSocket: '' }));
+    const line = new InProcess((pipe) => gateway.accept(pipe));
+    return {
+      transport: line,
+      async close() {
+        line.close();
+        await house.close();
+        log.flush();
+        sink.close();
+        lock.release();
+      },
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Both ends of a connection within one process: text goes over in later turns, as from a socket. */
+class InProcess implements Transport {
+  readonly #accept: (pipe: Pipe) => Receiver;
+  #gateway: Receiver | null = null;
+  #client: TransportReceiver | null = null;
+
+  constructor(accept: (pipe: Pipe) => Receiver) {
+    this.#accept = accept;
+  }
+
+  open(client: TransportReceiver): void {
+    this.#client = client;
+    const end = (why: string) => {
+      const told = this.#client;
+      this.#client = null;
+      told?.closed(why);
+    };
+    this.#gateway = this.#accept({
+      facts: FACTS,
+      send: (text) => void setImmediate(() => this.#client?.message(text)),
+      buffered: () => 0,
+      close: (code, reason) => void setImmediate(() => end(reason === '' ? String(code) : reason)),
+      cut: () => end('cut'),
+      allow: () => {},
+      pause: () => {},
+      resume: () => {},
+    });
+  }
+
+  send(text: string): void {
+    setImmediate(() => this.#gateway?.message(text));
+  }
+
+  close(): void {
+    this.#client = null;
+    const gateway = this.#gateway;
+    this.#gateway = null;
+    gateway?.closed(1000, '');
+  }
+}
