@@ -1,6 +1,10 @@
+import type { Transport } from '../client/client.ts';
+import type { MethodName } from '../core/protocol/registry.ts';
 import type { Clock } from '../system/clock.ts';
+import type { Lock } from '../system/lock.ts';
 import { resolveStateDir, type StateDirChoice } from '../system/state-dir.ts';
 import { shellWord } from '../system/text.ts';
+import type { CommandLiteral } from './command.ts';
 import type { Output } from './output.ts';
 
 /** Options that every command takes, before or after its name. */
@@ -8,6 +12,17 @@ export interface Globals {
   readonly profile?: string;
   readonly stateDir?: string;
   readonly json?: boolean;
+  /** Another gateway than this state directory's, and what to show it. */
+  readonly url?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly password?: string;
+  readonly passwordFile?: string;
+  readonly setupCode?: string;
+  readonly setupCodeFile?: string;
+  readonly insecure?: boolean;
+  /** Milliseconds. */
+  readonly wait?: number;
   readonly color?: boolean;
   readonly timeout?: number;
   readonly verbose?: boolean;
@@ -31,6 +46,11 @@ export interface Host {
     /** T18: the profile was named outright, so an inherited configuration path doesn't count. */
     readonly explicitProfile: boolean;
   }): Promise<number>;
+  /** A11: the gateway without its doors, for one command, while none runs. Takes over the lock. */
+  openOffline(
+    options: { readonly stateDir: string; readonly profile?: string | null; readonly explicitProfile: boolean },
+    lock: Lock,
+  ): Promise<{ readonly transport: Transport; close(): Promise<void> }>;
 }
 
 /** One run of one command. */
@@ -43,21 +63,32 @@ export interface Context {
   readonly command: string;
   /** Milliseconds that one request may take. */
   readonly timeoutMs: number;
+  /** The methods that the command calls, from its literal. */
+  readonly calls: readonly MethodName[];
+  /** A11: with no gateway running the command decides on the state directory itself. */
+  readonly offline: boolean;
 }
 
 const TIMEOUT_MS = 10_000;
 
-export function contextOf(globals: Globals, host: Host): Context {
+export function contextOf(
+  globals: Globals,
+  host: Host,
+  literal: Pick<CommandLiteral, 'calls' | 'offline'> = { calls: [] },
+): Context {
   const state = resolveStateDir({ stateDir: globals.stateDir, profile: globals.profile, env: host.env });
   const profile = globals.profile === undefined ? '' : ` --profile ${shellWord(globals.profile)}`;
   const stateDir = globals.stateDir === undefined ? '' : ` --state-dir ${shellWord(globals.stateDir)}`;
+  const url = globals.url === undefined ? '' : ` --url ${shellWord(globals.url)}`;
   return {
     globals,
     host,
     state,
     output: host.output({ json: globals.json === true, color: globals.color !== false }),
-    command: `latchkey${profile}${stateDir}`,
+    command: `latchkey${profile}${stateDir}${url}`,
     timeoutMs: globals.timeout ?? TIMEOUT_MS,
+    calls: literal.calls,
+    offline: literal.offline === true,
   };
 }
 

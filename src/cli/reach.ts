@@ -20,12 +20,18 @@ export class GatewayBusy extends Error {
   override readonly name = 'GatewayBusy';
 }
 
+/** One request; the payload of its answer. */
+export type Call = (method: string, params?: Readonly<Record<string, unknown>>) => Promise<unknown>;
+
 /**
- * Does `work` over the owner socket (A11): no token, no pairing.
+ * Does `work` with the gateway that the command line means: another one (`--url`), or this state directory's over its
+ * owner socket (A11): no token, no pairing. Where none runs, a command whose literal says so decides on the state
+ * directory itself.
  * @throws GatewayDown, GatewayBusy; Failure for a refusal, or for a directory that isn't ours
  */
-export async function withOwner<T>(context: Context, work: (call: Call) => Promise<T>): Promise<T> {
-  const client = new Client(await openOwner(context), (delayMs, run) => context.host.clock.after(delayMs, run));
+export async function withGateway<T>(context: Context, work: (call: Call) => Promise<T>): Promise<T> {
+  const transport = await openLocal(context);
+  const client = new Client(transport, (delayMs, run) => context.host.clock.after(delayMs, run));
   const call: Call = async (method, params) => {
     const began = context.host.clock.monotonicMs();
     try {
@@ -40,23 +46,48 @@ export async function withOwner<T>(context: Context, work: (call: Call) => Promi
     return await work(call);
   } finally {
     client.close();
+    await transport.end?.();
   }
 }
 
-/** One request; the payload of its answer. */
-export type Call = (method: string, params?: Readonly<Record<string, unknown>>) => Promise<unknown>;
-
-export async function callOwner(
+export async function callGateway(
   context: Context,
   method: string,
   params?: Readonly<Record<string, unknown>>,
 ): Promise<unknown> {
-  return withOwner(context, (call) => call(method, params));
+  return withGateway(context, (call) => call(method, params));
 }
 
-async function openOwner(context: Context): Promise<Transport> {
+/** What is to be put away after the last answer. */
+type Opened = Transport & { readonly end?: () => Promise<void> };
+
+/** Between two looks at a gateway that is starting or stopping. */
+const AGAIN_MS = 50;
+
+async function openLocal(context: Context): Promise<Opened> {
   const { path: stateDir } = context.state;
   if (!enterStateDir(stateDir)) throw new GatewayDown(`there is no state directory ${stateDir}`);
+  const endMs = context.host.clock.monotonicMs() + context.timeoutMs;
+  for (;;) {
+    const found = await openOwner(context);
+    if (typeof found !== 'string') return found;
+    let isExpected = false;
+    if (context.offline && existsSync(join(stateDir, 'state', 'latchkey.sqlite'))) {
+      const offline = await (await import('./offline.ts')).openOffline(context);
+      if (offline !== null) return offline;
+      isExpected = true;
+    }
+    // A gateway that starts has its lock before its socket; one that ends, its socket until the end.
+    const run = readRun(stateDir);
+    if (!isExpected && (run?.alive !== true || run.brief)) throw new GatewayDown(found);
+    if (context.host.clock.monotonicMs() >= endMs) throw new GatewayDown(found);
+    await new Promise<void>((again) => context.host.clock.after(AGAIN_MS, again));
+  }
+}
+
+/** A transport, or why there is none. */
+async function openOwner(context: Context): Promise<Transport | string> {
+  const { path: stateDir } = context.state;
   const usual = join(stateDir, 'run', 'gateway.sock');
   if (process.platform !== 'win32' && fits(usual)) {
     const transport = await openAt(context, usual);
@@ -66,11 +97,9 @@ async function openOwner(context: Context): Promise<Transport> {
   const run = readRun(stateDir);
   const elsewhere = run?.socket ?? ownerSocketPlace(stateDir, context.host.env).path;
   const transport = elsewhere === usual ? null : await openAt(context, elsewhere, run?.alive === true);
-  if (transport !== null) return transport;
-  throw new GatewayDown(`nobody listens at ${elsewhere}`);
+  return transport ?? `nobody listens at ${elsewhere}`;
 }
 
-/** `null`: nobody listens there. @throws GatewayBusy, or Failure for a place that isn't ours */
 async function openAt(context: Context, path: string, alive = true): Promise<Transport | null> {
   tell(context, `owner socket ${path}`);
   try {

@@ -11,6 +11,8 @@ export interface RunRecord {
   readonly pid: number;
   /** `latchkey gateway`, or the command that held the lock. */
   readonly program: string | null;
+  /** A command: it holds the lock for one transaction. */
+  readonly brief: boolean;
   readonly port: number | null;
   readonly socket: string | null;
   /** That very process is still there; a later one with its number is not it. */
@@ -35,6 +37,7 @@ export function readRun(stateDir: string): RunRecord | null {
   return {
     pid,
     program: textOf(value.program),
+    brief: value.brief === true,
     port: port !== null && port > 0 ? port : null,
     socket: textOf(value.socket),
     alive: now !== undefined && (began === null || now === null || now === began),

@@ -24,6 +24,8 @@ export interface Keys {
   comparison(deviceKey: string, r: string, s: string): string;
   /** A18: base64url of the gateway's raw key. */
   readonly gatewayKey: string;
+  /** A11: base64url HMAC with this start's owner key; `null`: no owner proof is taken. */
+  readonly ownerProof: ((side: 'gateway' | 'client', lk: string, nonce: string) => string) | null;
 }
 
 export interface DoorRules extends PositionRules {
@@ -53,10 +55,11 @@ export type ProofFailure =
   | 'nonce_mismatch'
   | 'signature'
   | 'gateway_key'
+  | 'owner_proof'
   | 'secret_unavailable';
 
 /** Which credential beside the key counted as absent; named to the client (A4). */
-export type Stale = Ignored | 'token' | 'deviceToken';
+export type Stale = Ignored | 'token' | 'deviceToken' | 'ownerProof';
 
 export type Verdict =
   | {
@@ -225,22 +228,14 @@ function secretOf(rules: DoorRules): string | null {
 
 /** Proof first, then authority: the verdict on one `connect`. */
 export async function judge(f: ConnectFacts, rules: DoorRules, keys: Keys, authority: Authority): Promise<Verdict> {
-  if (f.transport.door === 'owner') {
-    // A11: whoever can open the owner socket is the owner; nothing else it brings is looked at.
-    return {
-      kind: 'session',
-      principal: { kind: 'owner' },
-      state: null,
-      reply: null,
-      stored: true,
-      deviceToken: null,
-      ignored: [],
-      method: 'owner',
-    };
-  }
+  // A11: whoever can open the owner socket is the owner; nothing else it brings is looked at.
+  if (f.transport.door === 'owner') return OWNER;
   if (f.position.origin === 'foreign')
     return { kind: 'refused', refusal: { code: 'origin', retry: 'never' }, state: null };
-  const { device } = f.params;
+  const { device, auth } = f.params;
+  if (device === undefined && auth?.ownerProof !== undefined) {
+    return provesOwner(f, keys, auth.ownerProof) ? OWNER : { kind: 'unproven', failure: 'owner_proof' };
+  }
   if (device === undefined) return keyless(f, readCredentials(f, rules, keys, false), rules, authority);
   const id = proveDevice(f, keys);
   if (isFailure(id)) return { kind: 'unproven', failure: id };
@@ -253,6 +248,27 @@ export async function judge(f: ConnectFacts, rules: DoorRules, keys: Keys, autho
   const decided = await authority.connect(inputOf(f, credentials, rules, keys, known));
   return verdictOf(f, credentials, keys, decided);
 }
+
+/**
+ * A11: the proof is over both sides' nonces, and the gateway gave its own first. On direct sockets only: what stands
+ * between could hand on both halves and speak in the owner's name afterwards.
+ */
+function provesOwner(f: ConnectFacts, keys: Keys, proof: string): boolean {
+  const { lk } = f.transport;
+  if (!f.position.direct || lk === null || f.challenge === null || keys.ownerProof === null) return false;
+  return keys.same(proof, keys.ownerProof('client', lk, f.challenge.nonce));
+}
+
+const OWNER: Verdict = {
+  kind: 'session',
+  principal: { kind: 'owner' },
+  state: null,
+  reply: null,
+  stored: true,
+  deviceToken: null,
+  ignored: [],
+  method: 'owner',
+};
 
 const FAILURES: readonly string[] = [
   'device_id',
@@ -323,7 +339,8 @@ function verdictOf(f: ConnectFacts, credentials: Credentials, keys: Keys, decide
   const deviceToken = keys.deviceToken(state.device, f.role, state.roles[f.role].epoch);
   // A code that nobody knows comes to the core as none: it is named here.
   const code: readonly Stale[] = credentials.code !== null && reply.by !== 'code' ? ['code'] : [];
-  const stale = credentials.tokens.filter((t) => !keys.same(t.value, deviceToken)).map((t) => t.name);
+  const stale: readonly Stale[] = credentials.tokens.filter((t) => !keys.same(t.value, deviceToken)).map((t) => t.name);
+  const owner: readonly Stale[] = f.params.auth?.ownerProof === undefined ? [] : ['ownerProof'];
   return {
     kind: 'session',
     principal: { kind: 'device', device: state.device, role: f.role, asked: f.asked },
@@ -331,7 +348,7 @@ function verdictOf(f: ConnectFacts, credentials: Credentials, keys: Keys, decide
     reply,
     stored: decided.stored,
     deviceToken,
-    ignored: [...new Set([...reply.ignored, ...code, ...stale])],
+    ignored: [...new Set([...reply.ignored, ...code, ...stale, ...owner])],
     method: 'device',
   };
 }

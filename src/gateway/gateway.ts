@@ -21,6 +21,7 @@ import { presence } from './method/gateway.ts';
 import type { GatewayFacts, Services } from './method/handler.ts';
 import { healthOf } from './method/health.ts';
 import { isPassing } from './presence.ts';
+import { positionOf } from './proof.ts';
 import { Publisher, type PublishOptions } from './publish.ts';
 import { PULSE_MS, Pulse } from './pulse.ts';
 import { Refusals } from './refusals.ts';
@@ -163,7 +164,11 @@ export class Gateway implements House {
         : {
             gateway: { key: this.keys.gatewayKey, signature: this.keys.sign(gatewayText(lk, nonce, host ?? '')) },
           };
-    const payload = { nonce, ts: this.#options.clock.now(), capabilities: [], ...gateway };
+    const { ownerProof } = this.keys;
+    // A11: the gateway proves itself first.
+    const isOffered = lk !== null && ownerProof !== null && positionOf(pipe.facts, this.#options.rules()).direct;
+    const owner = isOffered ? { owner: ownerProof('gateway', lk, nonce) } : {};
+    const payload = { nonce, ts: this.#options.clock.now(), capabilities: [], ...gateway, ...owner };
     pipe.send(JSON.stringify({ type: 'event', event: 'connect.challenge', payload }));
     return { nonce, s };
   }

@@ -21,6 +21,7 @@ main({
     }),
   ask: async (question) => (await import('../cli/ask.ts')).ask(question),
   runGateway: async (options) => (await import('./gateway.ts')).runGateway(options),
+  openOffline: async (options, lock) => (await import('./gateway.ts')).openOffline(options, lock),
 }).then((code) => {
   // Everything is written by now; what is still open (a socket on its way out) need not be waited for.
   process.exit(code);

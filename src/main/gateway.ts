@@ -13,6 +13,7 @@ import { type Lock, takeLock } from '../system/lock.ts';
 import { createLog, type Log } from '../system/log.ts';
 import { consoleSink, FileSink } from '../system/log-sink.ts';
 import { ownerSocketPlace } from '../system/owner.ts';
+import { makeOwnerKey, removeOwnerKey } from '../system/owner-key.ts';
 import { makeStateDir } from '../system/state-dir.ts';
 import { shellWord } from '../system/text.ts';
 import { configOf, type House, type HouseOptions, openHouse, VERSION } from './house.ts';
@@ -74,7 +75,13 @@ function logOf(stateDir: string, config: Config): Log {
 
 async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSocketPlace>): Promise<number> {
   const { loaded, log, stateDir } = house;
-  const door: Door = { tcp: null, ready: false, started: true, ownerSocket: place.path };
+  const door: Door = {
+    tcp: null,
+    ready: false,
+    started: true,
+    ownerSocket: place.path,
+    ownerKey: makeOwnerKey(stateDir),
+  };
   const gateway = new Gateway(gatewayOptions(house, door));
   house.waitedAt = () => gateway.waitedAt();
   const owner = await listenOwner(place, gateway.accept, clock);
@@ -95,6 +102,7 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
   } finally {
     await door.tcp?.close();
     await owner.close();
+    removeOwnerKey(stateDir);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { CodeId, DeviceId } from '../core/authz/principal.ts';
+import { ownerText } from '../core/protocol/signed.ts';
 import type { GatewayOptions } from '../gateway/gateway.ts';
 import {
   comparisonCode,
@@ -6,6 +7,7 @@ import {
   deviceIdOf,
   deviceToken,
   equalSecrets,
+  hmacSha256,
   KEY_BYTES,
   SIGNATURE_BYTES,
   sha256,
@@ -31,8 +33,8 @@ class Recent<T> {
   }
 }
 
-/** The gateway's cryptography, from its identity. */
-export function keysOf(identity: GatewayIdentity): GatewayOptions['keys'] {
+/** The gateway's cryptography, from its identity and, where there is a door to prove it at, this start's owner key (A11). */
+export function keysOf(identity: GatewayIdentity, ownerKey: Buffer | null): GatewayOptions['keys'] {
   const { signingKey, tokenKey } = identity;
   // Asked with every connect; the same devices come again and again.
   const tokens = new Recent<string>();
@@ -58,6 +60,10 @@ export function keysOf(identity: GatewayIdentity): GatewayOptions['keys'] {
     same: equalSecrets,
     deviceToken: (device, role, epoch) =>
       tokens.of(`${device} ${role} ${epoch}`, () => deviceToken(tokenKey, device, role, epoch)),
+    ownerProof:
+      ownerKey === null
+        ? null
+        : (side, lk, nonce) => hmacSha256(ownerKey, ownerText(side, lk, nonce)).toString('base64url'),
     comparison: (deviceKey, r, s) => comparisonCode({ deviceKey, gatewayKey: signingKey.publicKey, r, s }),
   };
 }

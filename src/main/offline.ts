@@ -41,7 +41,8 @@ export async function openOffline(options: HouseOptions, lock: Lock): Promise<Of
     const sink = new FileSink({ level, path, maxBytes: maxFileBytes, keep: LOGS_KEPT });
     const log = createLog({ clock, sinks: [sink] });
     const house = await openHouse(options, loaded, { log, fresh: false });
-    const gateway = new Gateway(gatewayOptions(house, { tcp: null, ready: false, started: false, ownerSocket: '' }));
+    const door = { tcp: null, ready: false, started: false, ownerSocket: '', ownerKey: null };
+    const gateway = new Gateway(gatewayOptions(house, door));
     const line = new InProcess((pipe) => gateway.accept(pipe));
     return {
       transport: line,

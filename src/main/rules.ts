@@ -14,6 +14,8 @@ export interface Door {
   readonly started: boolean;
   /** A11: where the owner socket is; empty: there is none. */
   ownerSocket: string;
+  /** A11: this start's; `null`: there is no door at which it could be proved. */
+  readonly ownerKey: Buffer | null;
 }
 
 /** What the gateway is made of, from an open house and a door. */
@@ -26,7 +28,7 @@ export function gatewayOptions(house: House, door: Door): GatewayOptions {
     trace,
     clock,
     newId,
-    keys: keysOf(identity),
+    keys: keysOf(identity, door.ownerKey),
     rules: () => {
       // Own origins are known once the door is open; until then nobody comes through it.
       if (rules === null || rules.open !== door.tcp) rules = { ...doorRules(house, door), open: door.tcp };

@@ -1,6 +1,6 @@
 import { EXIT, Failure } from '../../system/failure.ts';
 import { type Context, print } from '../context.ts';
-import { type Call, withOwner } from '../reach.ts';
+import { type Call, withGateway } from '../reach.ts';
 import { recordOf, recordsOf, textOf, textsOf } from '../value.ts';
 import { approveCommand, renderRequests } from './devices-list.ts';
 import { renderGiven } from './given.ts';
@@ -10,7 +10,7 @@ type Row = Readonly<Record<string, unknown>>;
 
 /** `latchkey devices approve [REQUEST] [--scope …] [--for DURATION]`. Without a request it shows them, and asks on a terminal. */
 export async function approve(context: Context, [given]: readonly string[], options: Options): Promise<number> {
-  return withOwner(context, async (call) => {
+  return withGateway(context, async (call) => {
     const id = given === undefined ? await choose(context, call) : await requestOf(context, call, given);
     if (id === null) return EXIT.usage;
     const until = typeof options.for === 'number' ? context.host.clock.now() + options.for : null;

@@ -3,14 +3,14 @@ import { claimText, escapeText, shellWord } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { renderAge, renderDuration, renderEnd } from '../duration.ts';
 import { type Paint, painter } from '../output.ts';
-import { callOwner } from '../reach.ts';
+import { callGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
 /** `latchkey devices list`: who asks, who was rejected, who is paired. Writes nothing (A6). */
 export async function devicesList(context: Context): Promise<number> {
-  const list = await callOwner(context, 'device.pair.list');
+  const list = await callGateway(context, 'device.pair.list');
   print(context, list, () => renderList(context, recordOf(list)));
   return EXIT.ok;
 }

@@ -1,7 +1,7 @@
 import { EXIT, Failure } from '../../system/failure.ts';
 import { claimText, escapeText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
-import { type Call, withOwner } from '../reach.ts';
+import { type Call, withGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
 import { requestOf } from './devices-approve.ts';
 import { renderGiven } from './given.ts';
@@ -12,7 +12,7 @@ type Row = Readonly<Record<string, unknown>>;
 
 /** `latchkey devices reject REQUEST` */
 export async function reject(context: Context, [given = '']: readonly string[]): Promise<number> {
-  return withOwner(context, async (call) => {
+  return withGateway(context, async (call) => {
     const answer = await call('device.pair.reject', { requestId: await requestOf(context, call, given) });
     print(context, answer, () => 'Rejected. For a day it stays listed, and can still be approved.\n');
     return EXIT.ok;
@@ -68,7 +68,7 @@ export async function rename(context: Context, args: readonly string[], options:
 export async function ensure(context: Context, _args: readonly string[], options: Options): Promise<number> {
   const scopes = exactScopes(context, options, 'devices ensure');
   const until = typeof options.for === 'number' ? context.host.clock.now() + options.for : null;
-  return withOwner(context, async (call) => {
+  return withGateway(context, async (call) => {
     const answer = recordOf(
       await call('device.pair.ensure', {
         publicKey: options.key,
@@ -101,7 +101,7 @@ async function decide(
       run: `${context.command} devices list`,
     });
   }
-  return withOwner(context, async (call) => {
+  return withGateway(context, async (call) => {
     const answer = recordOf(await call(method, { deviceId: await deviceOf(context, call, given), ...params }));
     const rotated = options.rotateSecret === true ? await call('gateway.secret.rotate', {}) : undefined;
     const document = rotated === undefined ? answer : { ...answer, secret: rotated };

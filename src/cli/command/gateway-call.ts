@@ -1,6 +1,6 @@
 import { EXIT, Failure } from '../../system/failure.ts';
 import { type Context, print } from '../context.ts';
-import { callOwner } from '../reach.ts';
+import { callGateway } from '../reach.ts';
 import { isRecord } from '../value.ts';
 
 /** `latchkey gateway call METHOD [--params JSON]`: one request as the owner; its payload, as JSON. */
@@ -10,7 +10,7 @@ export async function gatewayCall(
   options: Readonly<Record<string, unknown>>,
 ): Promise<number> {
   const params = typeof options.params === 'string' ? paramsOf(options.params, context) : undefined;
-  const payload = (await callOwner(context, method, params)) ?? null;
+  const payload = (await callGateway(context, method, params)) ?? null;
   print(context, payload, () => `${JSON.stringify(payload, null, 2)}\n`);
   return EXIT.ok;
 }

@@ -5,7 +5,7 @@ import { readGatewayIdentity } from '../../system/identity.ts';
 import { newNonce, randomBytes } from '../../system/random.ts';
 import { type Context, print } from '../context.ts';
 import { painter } from '../output.ts';
-import { GatewayBusy, GatewayDown, withOwner } from '../reach.ts';
+import { GatewayBusy, GatewayDown, withGateway } from '../reach.ts';
 import { readRun } from '../running.ts';
 import { numberOf, recordOf, textsOf } from '../value.ts';
 
@@ -39,7 +39,7 @@ async function probeOwner(context: Context, told: { addresses: readonly string[]
   const where = 'owner socket';
   const took = () => Math.round(clock.monotonicMs() - beganMs);
   try {
-    const [health, status] = await withOwner(context, (call) => Promise.all([call('health'), call('status')])).then(
+    const [health, status] = await withGateway(context, (call) => Promise.all([call('health'), call('status')])).then(
       (answers) => answers.map(recordOf),
     );
     told.addresses = textsOf(recordOf(status?.latchkey).addresses);

@@ -2,7 +2,7 @@ import { EXIT, Failure } from '../../system/failure.ts';
 import { identityPath, readGatewayIdentity } from '../../system/identity.ts';
 import { enterStateDir } from '../../system/state-dir.ts';
 import { type Context, print } from '../context.ts';
-import { callOwner } from '../reach.ts';
+import { callGateway } from '../reach.ts';
 import { renderRotated } from './rotated.ts';
 
 /** `latchkey gateway secret show`: the secret alone on standard output. Reads files only; works with no gateway running. */
@@ -33,7 +33,7 @@ export async function secretRotate(
   _args: readonly string[],
   options: Readonly<Record<string, unknown>>,
 ): Promise<number> {
-  const payload = await callOwner(
+  const payload = await callGateway(
     context,
     'gateway.secret.rotate',
     options.alsoRevoke === true ? { alsoRevoke: true } : {},

@@ -3,14 +3,16 @@ import { claimText, escapeText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { renderAge, renderDuration } from '../duration.ts';
 import { painter } from '../output.ts';
-import { failureOf, GatewayBusy, GatewayDown, withOwner } from '../reach.ts';
+import { failureOf, GatewayBusy, GatewayDown, withGateway } from '../reach.ts';
 import { type RunRecord, readRun } from '../running.ts';
 import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
 
 /** `latchkey status`: one screen. With no gateway: what can be known without one, exit 0 all the same. */
 export async function status(context: Context): Promise<number> {
   try {
-    const [answer, list] = await withOwner(context, (call) => Promise.all([call('status'), call('device.pair.list')]));
+    const [answer, list] = await withGateway(context, (call) =>
+      Promise.all([call('status'), call('device.pair.list')]),
+    );
     print(context, { running: true, stateDir: context.state.path, ...recordOf(answer), devices: list }, () =>
       render(context, recordOf(answer), recordOf(list)),
     );
@@ -85,7 +87,7 @@ function renderDown(context: Context, error: GatewayDown, run: RunRecord | null)
 export async function health(context: Context): Promise<number> {
   let answer: Readonly<Record<string, unknown>>;
   try {
-    answer = recordOf(await withOwner(context, (call) => call('health')));
+    answer = recordOf(await withGateway(context, (call) => call('health')));
   } catch (error) {
     if (!(error instanceof GatewayDown) && !(error instanceof GatewayBusy)) throw error;
     const { what, why, run } = failureOf(error, context);
