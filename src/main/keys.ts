@@ -39,6 +39,8 @@ export function keysOf(identity: GatewayIdentity, ownerKey: Buffer | null): Gate
   // Asked with every connect; the same devices come again and again.
   const tokens = new Recent<string>();
   const ids = new Recent<DeviceId | null>();
+  const raws = new Recent<Buffer | null>();
+  const rawOf = (key: string) => raws.of(key, () => decodeBase64url(key, KEY_BYTES));
   return {
     gatewayKey: signingKey.publicKey,
     sign: (text) => signingKey.sign(text),
@@ -47,13 +49,13 @@ export function keysOf(identity: GatewayIdentity, ownerKey: Buffer | null): Gate
       return { s, nonce: sha256(s).toString('base64url') };
     },
     verify(key, text, signature) {
-      const raw = decodeBase64url(key, KEY_BYTES);
+      const raw = rawOf(key);
       const bytes = decodeBase64url(signature, SIGNATURE_BYTES);
       return raw !== null && bytes !== null && verifyEd25519(raw, text, bytes);
     },
     deviceId: (key) =>
       ids.of(key, () => {
-        const raw = decodeBase64url(key, KEY_BYTES);
+        const raw = rawOf(key);
         return raw === null ? null : (deviceIdOf(raw) as DeviceId);
       }),
     codeId: (code) => sha256Hex(code) as CodeId,

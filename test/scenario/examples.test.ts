@@ -76,14 +76,17 @@ describe('rule: the examples of --help', () => {
     if (value !== undefined) expect(found).toBe(value);
   });
 
-  it.each(commands)('rule: $path: its help shows the example and nothing that a terminal obeys', async ({ path, literal }) => {
-    const { code, stdout } = await gateway.cli([...path.split(' ').slice(1), '--help']);
-    expect(code).toBe(0);
-    expect(stdout).toContain(literal.summary.slice(0, 30));
-    expect(stdout).toContain(`Example:\n  ${literal.example.line}\n`);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there
-    expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);
-  });
+  it.each(commands)(
+    'rule: $path: its help shows the example and nothing that a terminal obeys',
+    async ({ path, literal }) => {
+      const { code, stdout } = await gateway.cli([...path.split(' ').slice(1), '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toContain(literal.summary.slice(0, 30));
+      expect(stdout).toContain(`Example:\n  ${literal.example.line}\n`);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there
+      expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);
+    },
+  );
 
   it('rule: no two commands have one name, and each example begins with its own', () => {
     const paths = commands.map(({ path }) => path);

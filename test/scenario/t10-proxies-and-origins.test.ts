@@ -1,5 +1,6 @@
 // T10: what a request says about where it came from. A forwarding header or an Origin takes privileges away and gives none.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FORWARDING, foreignOrigins } from '../attack/name.ts';
 import { type Gateway, start } from '../gateway.ts';
 import { Partner } from '../partner/client.ts';
 import { type Identity, newIdentity } from '../partner/identity.ts';
@@ -8,21 +9,6 @@ import { UpgradeRefused } from '../partner/websocket.ts';
 import { ADMIN, asking, gist, granted, paired, READ, rows } from './act.ts';
 
 type Headers = Readonly<Record<string, string | readonly string[]>>;
-
-const FORWARDING: readonly (readonly [string, string])[] = [
-  ['X-Forwarded-For', '127.0.0.1'],
-  ['X-Forwarded-For', '203.0.113.9, 127.0.0.1'],
-  ['X-Forwarded-For', ''],
-  ['X-Forwarded-Host', 'localhost'],
-  ['X-Forwarded-Proto', 'https'],
-  ['Forwarded', 'for=127.0.0.1;host=localhost'],
-  ['X-Real-IP', '127.0.0.1'],
-  ['CF-Connecting-IP', '127.0.0.1'],
-  ['True-Client-IP', '127.0.0.1'],
-  ['Tailscale-User-Login', 'owner@example.com'],
-  ['X-Forwarded-User', 'owner'],
-  ['Via', '1.1 proxy'],
-];
 
 describe('T10 forwarding headers and Origin on loopback', () => {
   let gateway: Gateway;
@@ -67,29 +53,7 @@ describe('T10 forwarding headers and Origin on loopback', () => {
     expect(await outcome(headers, known, false)).toBe('ok');
   });
 
-  const foreign = () => [
-    'https://evil.example',
-    'null',
-    '',
-    'file://',
-    'http://localhost:3000',
-    'http://127.0.0.1:1',
-    `https://127.0.0.1:${gateway.port}`,
-    `http://127.0.0.1.evil.example:${gateway.port}`,
-    `http://localhost.evil.example:${gateway.port}`,
-    `http://evil@127.0.0.1:${gateway.port}`,
-    `http://127.0.0.1:${gateway.port}.`,
-    `http://127.0.0.1:${gateway.port}/`,
-    `http://127.0.0.1:${gateway.port}0`,
-    `http://127.1:${gateway.port}`,
-    `http://2130706433:${gateway.port}`,
-    `http://[::ffff:127.0.0.1]:${gateway.port}`,
-    'https://ui.example.evil',
-    'https://ui.example.',
-    'https://ui.example:8443',
-    'http://ui.example',
-    'https://evil.example, https://ui.example',
-  ];
+  const foreign = () => foreignOrigins(gateway.port);
 
   it('T10 threat 22 a page of any other origin is refused before anything it brings is judged', async () => {
     const before = await rows(owner);
