@@ -46,11 +46,20 @@ export interface Host {
     /** T18: the profile was named outright, so an inherited configuration path doesn't count. */
     readonly explicitProfile: boolean;
   }): Promise<number>;
+  /** Loads what `openOffline` needs where it is another user's directory, as long as that can be read. */
+  loadGateway(stateDir: string): Promise<void>;
   /** A11: the gateway without its doors, for one command, while none runs. Takes over the lock. */
   openOffline(
     options: { readonly stateDir: string; readonly profile?: string | null; readonly explicitProfile: boolean },
     lock: Lock,
-  ): Promise<{ readonly transport: Transport; close(): Promise<void> }>;
+  ): Promise<Offline>;
+}
+
+/** The gateway without its doors: one connection to it, and its end. */
+export interface Offline {
+  readonly transport: Transport;
+  /** Puts everything away and gives the lock back. */
+  close(): Promise<void>;
 }
 
 /** One run of one command. */

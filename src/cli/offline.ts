@@ -1,7 +1,6 @@
-import type { Transport } from '../client/client.ts';
 import { takeLock } from '../system/lock.ts';
 import { shellWord } from '../system/text.ts';
-import type { Context } from './context.ts';
+import type { Context, Offline } from './context.ts';
 
 /**
  * A11: with no gateway running the command is one itself, without listeners: the same code decides on the same store,
@@ -9,22 +8,10 @@ import type { Context } from './context.ts';
  * command is at it.
  * @throws Failure where the store, the identity, the configuration or the lock can't be used
  */
-export async function openOffline(
-  context: Context,
-): Promise<(Transport & { readonly end: () => Promise<void> }) | null> {
+export async function openOffline(context: Context): Promise<Offline | null> {
   const { path: stateDir, profile, from } = context.state;
   const taken = await takeLock(stateDir, { program: 'latchkey, a command', brief: true });
   if (!taken.ok) return null;
   context.output.err(`latchkey: no gateway runs; working on ${shellWord(stateDir)} itself\n`);
-  const offline = await context.host.openOffline(
-    { stateDir, profile, explicitProfile: from === '--profile' },
-    taken.lock,
-  );
-  const { transport } = offline;
-  return {
-    send: (text) => transport.send(text),
-    open: (receiver) => transport.open(receiver),
-    close: () => transport.close(),
-    end: () => offline.close(),
-  };
+  return context.host.openOffline({ stateDir, profile, explicitProfile: from === '--profile' }, taken.lock);
 }

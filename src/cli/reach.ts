@@ -30,12 +30,11 @@ export type Call = (method: string, params?: Readonly<Record<string, unknown>>) 
  * @throws GatewayDown, GatewayBusy; Failure for a refusal, or for a directory that isn't ours
  */
 export async function withGateway<T>(context: Context, work: (call: Call) => Promise<T>): Promise<T> {
-  const transport = await openLocal(context);
-  const client = new Client(transport, (delayMs, run) => context.host.clock.after(delayMs, run));
+  const line = await Line.open(context);
   const call: Call = async (method, params) => {
     const began = context.host.clock.monotonicMs();
     try {
-      return await client.request(method, params, context.timeoutMs);
+      return await line.request(method, params);
     } catch (error) {
       throw await explained(error, context, method);
     } finally {
@@ -45,8 +44,7 @@ export async function withGateway<T>(context: Context, work: (call: Call) => Pro
   try {
     return await work(call);
   } finally {
-    client.close();
-    await transport.end?.();
+    await line.close();
   }
 }
 
@@ -58,30 +56,76 @@ export async function callGateway(
   return withGateway(context, (call) => call(method, params));
 }
 
-/** What is to be put away after the last answer. */
-type Opened = Transport & { readonly end?: () => Promise<void> };
+interface Opened {
+  readonly client: Client;
+  /** What is to be put away after the last answer. */
+  readonly end?: () => Promise<void>;
+}
+
+/** The way to whoever decides for this state directory: first the gateway, and once that has ended, nobody but us. */
+class Line {
+  readonly #context: Context;
+  #opened: Opened;
+
+  private constructor(context: Context, opened: Opened) {
+    this.#context = context;
+    this.#opened = opened;
+  }
+
+  static async open(context: Context): Promise<Line> {
+    return new Line(context, await openLocal(context));
+  }
+
+  async request(method: string, params: unknown): Promise<unknown> {
+    const { timeoutMs, offline, host } = this.#context;
+    const endMs = host.clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      try {
+        return await this.#opened.client.request(method, params, timeoutMs);
+      } catch (error) {
+        const isStopping = error instanceof RemoteError && error.refusal === 'stopping';
+        if (!offline || !isStopping || host.clock.monotonicMs() >= endMs) throw error;
+      }
+      // What a gateway refuses because it stops, it has not done: it is done once it is gone.
+      await this.close();
+      await new Promise<void>((again) => host.clock.after(AGAIN_MS, again));
+      this.#opened = await openLocal(this.#context);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#opened.client.close();
+    await this.#opened.end?.();
+  }
+}
 
 /** Between two looks at a gateway that is starting or stopping. */
 const AGAIN_MS = 50;
 
 async function openLocal(context: Context): Promise<Opened> {
   const { path: stateDir } = context.state;
+  const { after, monotonicMs } = context.host.clock;
+  // Root goes on as the directory's owner, who may not be able to read the program.
+  if (context.offline && process.getuid?.() === 0) await context.host.loadGateway(stateDir);
   if (!enterStateDir(stateDir)) throw new GatewayDown(`there is no state directory ${stateDir}`);
-  const endMs = context.host.clock.monotonicMs() + context.timeoutMs;
+  const endMs = monotonicMs() + context.timeoutMs;
   for (;;) {
     const found = await openOwner(context);
-    if (typeof found !== 'string') return found;
-    let isExpected = false;
-    if (context.offline && existsSync(join(stateDir, 'state', 'latchkey.sqlite'))) {
-      const offline = await (await import('./offline.ts')).openOffline(context);
-      if (offline !== null) return offline;
-      isExpected = true;
-    }
+    if (typeof found !== 'string') return { client: new Client(found, after) };
     // A gateway that starts has its lock before its socket; one that ends, its socket until the end.
     const run = readRun(stateDir);
-    if (!isExpected && (run?.alive !== true || run.brief)) throw new GatewayDown(found);
-    if (context.host.clock.monotonicMs() >= endMs) throw new GatewayDown(found);
-    await new Promise<void>((again) => context.host.clock.after(AGAIN_MS, again));
+    let isExpected = run?.alive === true && !run.brief;
+    if (run?.alive === true && run.port !== null) {
+      const client = await (await import('./owner-proof.ts')).proveOwner(context, run);
+      if (client !== null) return { client };
+    }
+    if (context.offline && existsSync(join(stateDir, 'state', 'latchkey.sqlite'))) {
+      const offline = await (await import('./offline.ts')).openOffline(context);
+      if (offline !== null) return { client: new Client(offline.transport, after), end: () => offline.close() };
+      isExpected = true;
+    }
+    if (!isExpected || monotonicMs() >= endMs) throw new GatewayDown(found);
+    await new Promise<void>((again) => after(AGAIN_MS, again));
   }
 }
 

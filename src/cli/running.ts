@@ -15,6 +15,8 @@ export interface RunRecord {
   readonly brief: boolean;
   readonly port: number | null;
   readonly socket: string | null;
+  /** Of the certificate at its port, lower-case hex SHA-256; `null`: it speaks in clear there. */
+  readonly tlsFingerprint: string | null;
   /** That very process is still there; a later one with its number is not it. */
   readonly alive: boolean;
 }
@@ -40,6 +42,7 @@ export function readRun(stateDir: string): RunRecord | null {
     brief: value.brief === true,
     port: port !== null && port > 0 ? port : null,
     socket: textOf(value.socket),
+    tlsFingerprint: textOf(value.tlsFingerprint),
     alive: now !== undefined && (began === null || now === null || now === began),
   };
 }

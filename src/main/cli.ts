@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import pkg from '../../package.json' with { type: 'json' };
 import { main } from '../cli/main.ts';
 import { processOutput } from '../cli/output.ts';
@@ -21,6 +22,10 @@ main({
     }),
   ask: async (question) => (await import('../cli/ask.ts')).ask(question),
   runGateway: async (options) => (await import('./gateway.ts')).runGateway(options),
+  async loadGateway(stateDir) {
+    const owner = statSync(stateDir, { throwIfNoEntry: false })?.uid ?? 0;
+    if (owner !== 0) await import('./gateway.ts');
+  },
   openOffline: async (options, lock) => (await import('./gateway.ts')).openOffline(options, lock),
 }).then((code) => {
   // Everything is written by now; what is still open (a socket on its way out) need not be waited for.

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Offline } from '../cli/context.ts';
 import type { Transport, TransportReceiver } from '../client/client.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { Pipe, Receiver, TransportFacts } from '../gateway/listen/pipe.ts';
@@ -20,13 +21,6 @@ const FACTS: TransportFacts = {
   userAgent: null,
 };
 const LOGS_KEPT = 3;
-
-/** A gateway without listeners: its one connection, and its end. */
-export interface Offline {
-  readonly transport: Transport;
-  /** Puts everything away and gives the lock back. */
-  close(): Promise<void>;
-}
 
 /**
  * The gateway of a state directory for one command, while no gateway runs: the same code, store and rules; no door, no

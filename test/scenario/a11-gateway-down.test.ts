@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { takeLock } from '../../src/system/lock.ts';
+import { NOBODY, nobodyRuns, tree } from '../fault/process.ts';
 import { type Gateway, latchkey, start } from '../gateway.ts';
 import { type Identity, newIdentity } from '../partner/identity.ts';
 import { asking, ensure, gist, granted, once, READ, session, WRITE } from './act.ts';
@@ -136,6 +137,24 @@ describe('A11 the gateway is down', () => {
     for (const identity of identities) expect(await granted(owner, identity)).toEqual([READ]);
   });
 
+  it('T6 commands while a gateway ends: what was answered is done; the rest says that it was not answered', async () => {
+    const identities = Array.from({ length: 8 }, newIdentity);
+    const ensured = identities.map((i) =>
+      gateway.cli(['devices', 'ensure', '--key', i.publicKey, '--scope', READ, '--json']),
+    );
+    // After the first has been answered, so that the end comes amid the others.
+    await Promise.race(ensured);
+    const [, ...all] = await Promise.all([gateway.halt(), ...ensured]);
+    const owner = await (await again()).owner();
+    for (const [i, { code, stderr }] of all.entries()) {
+      const holds = await granted(owner, identities[i] as Identity);
+      if (code === 0) expect(holds).toEqual([READ]);
+      // The connection broke between the request and its answer: whether it was read can't be known.
+      else expect([code, stderr]).toEqual([75, expect.stringContaining('was not answered')]);
+    }
+    expect(all.some((r) => r.code === 0)).toBe(true);
+  });
+
   it('A11 after kill -9 the socket that is left stops nobody', async () => {
     const { id } = await asker();
     await gateway.kill();
@@ -232,6 +251,46 @@ describe('A11 the gateway is down', () => {
     await gateway.cli(['devices', 'ensure', '--key', newIdentity().publicKey, '--scope', READ]);
     for (const name of ['state/latchkey.sqlite', 'state/trace.sqlite', 'logs/gateway.jsonl', 'run/gateway.lock'])
       expect(statSync(join(gateway.stateDir, name)).mode & 0o077, name).toBe(0);
+  });
+});
+
+describe('A11 whose directory it is', () => {
+  /** A state directory of NOBODY's with a history, and no gateway. */
+  async function nobodys(): Promise<Gateway> {
+    const one = await start({ uid: NOBODY });
+    opened.push(one);
+    await ensure(await one.owner(), newIdentity(), [READ]);
+    await one.halt();
+    return one;
+  }
+  const ownersOf = (stateDir: string) => [
+    ...new Set(Object.values(tree(stateDir)).map((about) => about.split(' ')[1])),
+  ];
+
+  it.skipIf(!nobodyRuns)('A11 root goes on as its owner: nothing in it ever belongs to root', async () => {
+    const one = await nobodys();
+    const done = await one.cli(['devices', 'ensure', '--key', newIdentity().publicKey, '--scope', READ]);
+    expect(done).toMatchObject({ code: 0 });
+    expect(ownersOf(one.stateDir)).toEqual([`${NOBODY}:${NOBODY}`]);
+  });
+
+  it.skipIf(!nobodyRuns)('A11 anybody else is refused with the command to go on with, and writes nothing', async () => {
+    const one = await nobodys();
+    const before = tree(one.stateDir);
+    for (const args of [
+      ['devices', 'list'],
+      ['devices', 'ensure', '--key', newIdentity().publicKey, '--scope', READ],
+    ]) {
+      const refused = await latchkey([...args, '--state-dir', one.stateDir], {
+        home: join(one.stateDir, '..'),
+        uid: NOBODY - 1,
+      });
+      expect(refused).toMatchObject({
+        code: 77,
+        stderr: expect.stringMatching(/run: sudo -u \S+ latchkey --state-dir /),
+      });
+    }
+    expect(tree(one.stateDir)).toEqual(before);
   });
 });
 
