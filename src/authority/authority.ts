@@ -1,4 +1,4 @@
-import type { CodeFact, Command, Connect, Outcome, Refusal, Room } from '../core/authz/command.ts';
+import type { CodeFact, Command, Connect, Outcome, Refusal, Room, Step } from '../core/authz/command.ts';
 import {
   canGive,
   type Denial,
@@ -19,7 +19,7 @@ import { blankDevice, type CodeState, type DeviceState } from '../core/authz/sta
 import { step } from '../core/authz/step.ts';
 import type { End } from '../core/base/instant.ts';
 import { err, ok, type Result } from '../core/base/result.ts';
-import type { WriteTx } from '../store/store.ts';
+import type { StoredChange, WriteTx } from '../store/store.ts';
 import { type Decided, type Draft, Ledger, type LedgerWorld, type Listener } from './ledger.ts';
 
 export type { Decided, Listener } from './ledger.ts';
@@ -147,6 +147,16 @@ export class Authority {
     return this.#world.store.read((tx) => tx.devices.past(id));
   }
 
+  /** A17: one recorded change; `null`: there is none of this id. */
+  change(id: string): Promise<StoredChange | null> {
+    return this.#world.store.read((tx) => tx.changes.find(id));
+  }
+
+  /** Newest first; of one device where it is given. */
+  changes(limit: number, device?: DeviceId): Promise<readonly StoredChange[]> {
+    return this.#world.store.read((tx) => tx.changes.list(limit, device));
+  }
+
   keyless(c: Parameters<typeof decideKeyless>[0]): Result<null, Refusal> {
     return decideKeyless(c);
   }
@@ -160,7 +170,7 @@ export class Authority {
       const state = this.#ledger.peek(device) ?? blankDevice(device, key);
       const now = step(state, this.#connectCommand(input, null, NO_ROOM, 0, PROVISIONAL));
       if (now.state === state && !now.effects.some((e) => e.kind.startsWith('store.'))) {
-        return { reply: now.reply, state, changes: [], stored: true };
+        return { reply: now.reply, state, before: state, changes: [], stored: true };
       }
     }
     try {
@@ -184,6 +194,7 @@ export class Authority {
     return {
       reply: reply.kind === 'connected' ? { ...reply, request: null } : reply,
       state,
+      before: state,
       changes: [],
       stored: false,
     };
@@ -251,6 +262,67 @@ export class Authority {
         this.#decision(draft, principal, input, past, seq, fresh),
       );
     }, TAKES.includes(input.kind));
+  }
+
+  /** `ensure`, and in the same commit the name. Whoever may declare a device may name it. */
+  ensureNamed(
+    principal: Principal,
+    input: DecisionInput & { readonly kind: 'ensure' },
+    name: string | null,
+    device: DeviceId,
+    key: string,
+  ): Promise<Decided> {
+    return this.#ledger.commit(async (tx, draft) => {
+      const first = await this.#within(tx, draft, principal, input, device, key);
+      if (name === null || first.reply.kind === 'refused') return first;
+      const named = await this.#within(tx, draft, principal, { kind: 'rename', name }, device);
+      // Neither is done where one may not be.
+      if (named.reply.kind === 'refused') throw new Error('who declared the device may not name it');
+      return { ...first, state: named.state };
+    });
+  }
+
+  /** `remove`, and in the same commit whatever those devices gave, as far as the decider may (A7, A9). */
+  async removeWithAll(
+    principal: Principal,
+    device: DeviceId,
+  ): Promise<{ readonly decided: Decided; readonly removed: readonly DeviceId[]; readonly kept: readonly DeviceId[] }> {
+    let removed: DeviceId[] = [];
+    let kept: DeviceId[] = [];
+    const decided = await this.#ledger.commit(async (tx, draft) => {
+      // A commit that found the disk full is tried again.
+      [removed, kept] = [[], []];
+      const first = await this.#within(tx, draft, principal, { kind: 'remove' }, device);
+      if (first.reply.kind === 'refused') return first;
+      const known = new Set([device]);
+      const queue = [...(await tx.devices.givenBy(device))];
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        if (known.has(next)) continue;
+        known.add(next);
+        const { reply } = await this.#within(tx, draft, principal, { kind: 'remove' }, next);
+        if (reply.kind === 'refused') kept.push(next);
+        else {
+          removed.push(next);
+          queue.push(...(await tx.devices.givenBy(next)));
+        }
+      }
+      return first;
+    }, true);
+    return { decided, removed, kept };
+  }
+
+  /** One of several decisions of a commit, each judged by what those before it left. */
+  #within(
+    tx: WriteTx,
+    draft: Draft,
+    principal: Principal,
+    input: DecisionInput,
+    device: DeviceId,
+    key = '',
+  ): Promise<Step> {
+    return this.#ledger.apply(tx, draft, device, key, (seq, fresh) =>
+      this.#decision(draft, principal, input, null, seq, fresh),
+    );
   }
 
   #decision(

@@ -25,6 +25,8 @@ export type Listener = (tidings: Tidings) => void;
 export interface Decided {
   readonly reply: Reply;
   readonly state: DeviceState;
+  /** As it stood in the committing transaction, before the decision. */
+  readonly before: DeviceState;
   /** Ids of the changes recorded (A17); empty when nothing changed. */
   readonly changes: readonly string[];
   /** False where the decision holds but what it would have asked could not be stored (A4). */
@@ -42,6 +44,8 @@ export interface Draft {
   readonly pending: Pending;
   readonly told: Tidings[];
   readonly changes: string[];
+  /** What the first command of the work was judged by. */
+  before: DeviceState | null;
 }
 
 /** A timer never sleeps longer: a changed wall clock is noticed within this. */
@@ -114,14 +118,15 @@ export class Ledger {
   /** Runs `work` in the next commit. `urgent`: takes authority away, so it may use the room kept for that (A17). */
   async commit(work: (tx: WriteTx, draft: Draft) => Promise<Step>, urgent = false): Promise<Decided> {
     const { result, draft } = await this.#committer.run(async (tx, pending) => {
-      const draft: Draft = { devices: new Map(), pending, told: [], changes: [] };
+      const draft: Draft = { devices: new Map(), pending, told: [], changes: [], before: null };
       const result = await work(tx, draft);
       for (const [device, state] of draft.devices) pending.set(device, state);
       return { result, draft };
     }, urgent);
     for (const tidings of draft.told) for (const listener of this.#listeners) listener(tidings);
     for (const state of draft.devices.values()) this.#wakeFor(nextEnd(state));
-    return { reply: result.reply, state: result.state, changes: draft.changes, stored: true };
+    const { reply, state } = result;
+    return { reply, state, before: draft.before ?? state, changes: draft.changes, stored: true };
   }
 
   /** Work of a commit that is no step of a device: the making of a code. */
@@ -138,6 +143,7 @@ export class Ledger {
     make: (seq: number, fresh: RequestId) => Command,
   ): Promise<Step> {
     const state = this.load(draft, device) ?? blankDevice(device, key);
+    draft.before ??= state;
     const fresh = this.#world.freshId() as RequestId;
     const trial = step(state, make(0, fresh));
     if (trial.state === state) return trial;
@@ -217,7 +223,8 @@ export class Ledger {
     if (this.#closed || end === null || end >= this.#wakeAt) return;
     this.#wakeAt = end;
     this.#cancelSleep?.();
-    const delayMs = Math.max(end - this.#world.now() + 1, SLEEP_MIN_MS);
+    // An end far ahead may be one by a clock that was set back meanwhile: no end behind it waits for that.
+    const delayMs = Math.min(Math.max(end - this.#world.now() + 1, SLEEP_MIN_MS), SLEEP_MAX_MS);
     this.#cancelSleep = this.#world.after(delayMs, () => void this.tick());
   }
 }

@@ -1,6 +1,7 @@
 import type { Authority } from '../authority/authority.ts';
 import type { Outcome } from '../core/authz/command.ts';
 import type { Principal, RequestId } from '../core/authz/principal.ts';
+import type { Role } from '../core/authz/scope.ts';
 import {
   type Action,
   type Bounds,
@@ -29,6 +30,7 @@ import {
   type Keys,
   type Verdict,
 } from './connect.ts';
+import { type Tracer, told } from './explain/tracer.ts';
 import type { Pipe, Receiver } from './listen/pipe.ts';
 import { readConnect, readFrame } from './read.ts';
 import type { Session } from './session.ts';
@@ -43,7 +45,7 @@ export interface House {
   challenge(pipe: Pipe): Challenge;
   ownerSession(id: string, pipe: Pipe): Session;
   sessionOf(id: string, pipe: Pipe, facts: ConnectFacts, protocol: 3 | 4, principal: Principal): Session;
-  hello(session: Session, facts: ConnectFacts, verdict: LetIn): Record<string, unknown>;
+  hello(session: Session, asked: Asked & { readonly verdict: LetIn }): Record<string, unknown>;
   call(
     caller: { readonly principal: Principal; readonly session: Session; readonly protocol: 3 | 4 },
     method: string,
@@ -53,13 +55,16 @@ export interface House {
     facts: ConnectFacts,
     verdict: Extract<Verdict, { readonly kind: 'refused' }>,
     context: ErrorContext,
+    decision: string | null,
   ): Refused & { readonly delayMs: number };
   readonly room: { take(size: number): boolean; give(size: number): void };
   /** After `hello-ok`: from now on it is sent events. */
   joined(connection: Connection, session: Session): void;
   left(connection: Connection): void;
   waits(connection: Connection, id: RequestId): void;
-  traced(id: string, facts: ConnectFacts, verdict: Verdict): void;
+  readonly tracer: Tracer;
+  /** A17: the id of the decision; `null` where it could not be noted. */
+  traced(id: string, facts: ConnectFacts, verdict: Verdict): string | null;
   failed(error: unknown, where: string): void;
   after(delayMs: number, run: () => void): () => void;
   deadline(run: () => void): () => void;
@@ -78,10 +83,12 @@ const BOUNDS: Bounds = { callsMax: CALLS_IN_FLIGHT_MAX, refusedMax: UNAUTHORIZED
 type Waiting = Extract<Verdict, { readonly kind: 'waiting' }>;
 
 /** What is known of the `connect` of this socket, for its answer. */
-interface Asked {
+export interface Asked {
   readonly facts: ConnectFacts;
   readonly context: ErrorContext;
   readonly verdict: Verdict;
+  /** A17: by which `latchkey why` explains the verdict; `null`: not noted. */
+  readonly decision: string | null;
 }
 
 /**
@@ -119,6 +126,11 @@ export class Connection implements Receiver {
 
   get session(): Session | null {
     return this.#session;
+  }
+
+  /** Of its challenge, as long as nobody has said who is there. */
+  get nonce(): string | null {
+    return this.#session === null ? (this.#challenge?.nonce ?? null) : null;
   }
 
   /** The request this socket waits at. */
@@ -196,7 +208,7 @@ export class Connection implements Receiver {
       }
       case 'refuse': {
         const context = { ...this.#asked?.context, ...(action.code === 'busy' ? { retryAfterMs: 250 } : {}) };
-        const refused = action.code === 'verdict' ? this.#refusal : refuse(action.code, context);
+        const refused = action.code === 'verdict' ? this.#refusal : this.#noted(refuse(action.code, context));
         if (refused !== null) this.#send(errorFrame(action.id, refused.error));
         return;
       }
@@ -205,6 +217,7 @@ export class Connection implements Receiver {
       case 'close': {
         const refused = action.cause === 'verdict' ? this.#refusal : refuse(action.cause, this.#asked?.context ?? {});
         const close = refused?.close ?? { code: 1008, reason: refused?.error.message ?? '' };
+        if (this.#session !== null) this.#gateway.tracer.ended(this.#session, action.cause);
         this.#leave();
         return this.#pipe.close(close.code, close.reason);
       }
@@ -233,9 +246,8 @@ export class Connection implements Receiver {
     judge(facts, gateway.rules, gateway.keys, gateway.authority).then(
       (verdict) => {
         if (this.#state.kind === 'closing') return;
-        this.#asked = { facts, context, verdict };
-        gateway.traced(this.id, facts, verdict);
-        this.#answer(facts, context, verdict);
+        this.#asked = { facts, context, verdict, decision: gateway.traced(this.id, facts, verdict) };
+        this.#answer(this.#asked);
       },
       (error: unknown) => {
         gateway.failed(error, 'connect');
@@ -245,7 +257,7 @@ export class Connection implements Receiver {
     );
   }
 
-  #answer(facts: ConnectFacts, context: ErrorContext, verdict: Verdict): void {
+  #answer({ facts, context, verdict, decision }: Asked): void {
     const gateway = this.#gateway;
     switch (verdict.kind) {
       case 'session':
@@ -259,33 +271,54 @@ export class Connection implements Receiver {
         }
         this.#cancelTimer?.();
         this.#feed({ kind: 'wait', request: verdict.request.id });
+        this.#unlessOver(verdict, facts.role);
         return;
       case 'unproven':
-        return this.#refuse(refuse(verdict.failure, context));
+        return this.#refuse(refuse(verdict.failure, context), decision);
       case 'refused': {
-        const refused = gateway.refusalOf(facts, verdict, context);
-        if (refused.delayMs === 0) return this.#refuse(refused);
+        const refused = gateway.refusalOf(facts, verdict, context, decision);
+        if (refused.delayMs === 0) return this.#refuse(refused, decision);
         // A16: a wrong secret is answered late, everything else at once.
         this.#cancelTimer?.();
-        this.#cancelTimer = gateway.after(refused.delayMs, () => this.#refuse(refused));
+        this.#cancelTimer = gateway.after(refused.delayMs, () => this.#refuse(refused, decision));
         return;
       }
     }
   }
 
-  #refuse(refused: Refused): void {
+  /** A8: what another ended in the very commit in which it was opened was told before this socket could hear of it. */
+  #unlessOver({ request, state }: Waiting, role: Role): void {
+    const { authority } = this.#gateway;
+    if (authority.peek(state.device)?.roles[role].request?.id === request.id) return;
+    authority.past(request.id).then(
+      (outcome) => this.settle(outcome ?? 'expired'),
+      (error: unknown) => this.#gateway.failed(error, 'connect'),
+    );
+  }
+
+  /** `decision`: where the verdict was noted already. */
+  #refuse(refused: Refused, decision?: string | null): void {
     this.#pipe.resume();
-    this.#refusal = refused;
+    this.#refusal = decision === undefined ? this.#noted(refused) : told(refused, decision);
     this.#feed({ kind: 'refused' });
   }
 
+  /** A17: a connection that is turned away without a verdict of the rules is told an id too. */
+  #noted(refused: Refused): Refused {
+    if (this.#session !== null) return refused;
+    const waited = this.#asked?.verdict.kind === 'waiting' ? this.#asked.verdict : null;
+    const { facts = null } = this.#asked ?? {};
+    return told(refused, this.#gateway.tracer.refused(this.id, this.#pipe.facts, facts, refused, waited));
+  }
+
   #hello(id: string): void {
-    const verdict = this.#asked?.verdict;
-    if (this.#session === null || this.#asked === null || verdict?.kind !== 'session') return;
+    const asked = this.#asked;
+    if (this.#session === null || asked?.verdict.kind !== 'session') return;
+    const { verdict } = asked;
     const session = { ...this.#session, listening: true };
     this.#session = session;
     this.#pipe.resume();
-    this.#send(okFrame(id, this.#gateway.hello(session, this.#asked.facts, verdict as LetIn)));
+    this.#send(okFrame(id, this.#gateway.hello(session, { ...asked, verdict })));
     this.#gateway.joined(this, session);
   }
 
@@ -298,7 +331,8 @@ export class Connection implements Receiver {
     // A19: the code belongs to the request. A socket that brought another `r` can't check it, and is shown none.
     const own = request.comparison !== null && request.comparison.r === facts.params.device?.latchkey?.r;
     const shown = own ? { code: request.comparison.code, s: request.comparison.s } : { code: null, s: null };
-    const payload = { requestId: request.id, ...shown, asked: request.scopes, held: [], expiresAt: request.expiresAt };
+    const { id: requestId, scopes, expiresAt } = request;
+    const payload = { requestId, ...shown, asked: scopes, held: [], expiresAt, decision: this.#asked?.decision };
     this.#send({ type: 'event', event: 'connect.waiting', payload });
   }
 

@@ -1,18 +1,25 @@
 import type { Authority } from '../authority/authority.ts';
-import type { Principal } from '../core/authz/principal.ts';
+import { effective } from '../core/authz/decide.ts';
 import { coversAll } from '../core/authz/scope.ts';
 import type { HelloAuth } from '../core/protocol/hello.ts';
-import type { ConnectFacts, Verdict } from './connect.ts';
+import type { Verdict } from './connect.ts';
+import type { Asked } from './connection.ts';
 import type { Session } from './session.ts';
 
 export type LetIn = Extract<Verdict, { readonly kind: 'session' }>;
 
 /** What a session is told of its authority: held, missing, asked for, and what of its credentials did not count (A1, A4). */
-export function authOf(authority: Authority, session: Session, facts: ConnectFacts, verdict: LetIn): HelloAuth {
+export function authOf(
+  authority: Authority,
+  session: Session,
+  { facts, verdict, decision }: Asked & { readonly verdict: LetIn },
+): HelloAuth {
   const { reply, state } = verdict;
-  const held = authority.reportedTo(session.principal);
-  const grant = state?.roles[facts.role].grant ?? null;
-  const granted = grant === null ? held : authority.reportedTo({ ...session.principal, asked: null } as Principal);
+  // All of one moment, the decision's: what another changed since would fit no other part of the answer.
+  const held = reply?.held ?? authority.reportedTo(session.principal);
+  const role = state?.roles[facts.role];
+  const grant = role?.grant ?? null;
+  const granted = role === undefined || grant === null ? held : effective(role, null, session.since);
   return {
     method: verdict.method,
     role: facts.role,
@@ -28,5 +35,6 @@ export function authOf(authority: Authority, session: Session, facts: ConnectFac
     unknown: facts.unknown,
     ignored: verdict.ignored,
     notStored: !verdict.stored,
+    decision,
   };
 }

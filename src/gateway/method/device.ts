@@ -1,3 +1,4 @@
+import type { Decided } from '../../authority/authority.ts';
 import type { DeviceId, RequestId } from '../../core/authz/principal.ts';
 import { isKnown, ROLES, type Role, scopeSet } from '../../core/authz/scope.ts';
 import type { DeviceState } from '../../core/authz/state.ts';
@@ -101,26 +102,18 @@ export async function rename(
   return { deviceId: input.deviceId, label: name, ...decidedRow(decided) };
 }
 
-interface Before {
-  readonly state: DeviceState | null;
-  readonly sessions: number;
-}
-
-function beforeEnd(c: Context, device: DeviceId): Before {
-  return { state: c.services.authority.peek(device), sessions: c.services.publisher.of(device).length };
-}
-
-/** What the end of a grant leaves behind: said, never hidden (A9). */
-async function aftermath(c: Context, device: DeviceId, before: Before): Promise<Aftermath> {
+/** What the end of a grant leaves behind: said, never hidden (A9). `sessions`: how many the device had. */
+async function aftermath(c: Context, { state, before }: Decided, sessions: number): Promise<Aftermath> {
+  const { device } = state;
   const approved = (await c.services.authority.givenBy(device)).filter((d) => d !== device && isSeen(c, d));
   return {
-    closedSessions: before.sessions - c.services.publisher.of(device).length,
+    closedSessions: sessions - c.services.publisher.of(device).length,
     approved: approved.map((deviceId) => {
       const state = c.services.authority.peek(deviceId);
       const displayName = state?.name ?? state?.label?.name ?? null;
       return { deviceId, ...(displayName === null ? {} : { displayName }) };
     }),
-    secretHolderCanReturn: ROLES.some((role) => before.state?.roles[role].grant?.by.kind === 'pairing'),
+    secretHolderCanReturn: ROLES.some((role) => before.roles[role].grant?.by.kind === 'pairing'),
   };
 }
 
@@ -129,46 +122,28 @@ export async function remove(
   input: MethodInput<'device.pair.remove'>,
 ): Promise<MethodOutput<'device.pair.remove'>> {
   const device = asDevice(input.deviceId);
-  const before = beforeEnd(c, device);
+  if (input.withAll === true) return removeWithAll(c, device);
+  const sessions = c.services.publisher.of(device).length;
   const decided = decidedOr(await c.services.authority.decide(c.principal, { kind: 'remove' }, device), 'deviceId');
-  const left = await aftermath(c, device, before);
-  if (input.withAll !== true) return { deviceId: device, ...decidedRow(decided), ...left };
-  const rest = await removeApproved(
-    c,
-    left.approved.map((a) => asDevice(a.deviceId)),
-    new Set([device]),
-  );
+  return { deviceId: device, ...decidedRow(decided), ...(await aftermath(c, decided, sessions)) };
+}
+
+/** Ends what the device approved too, and what those approved. Those that the caller may not decide stay, and are listed. */
+async function removeWithAll(c: Context, device: DeviceId): Promise<MethodOutput<'device.pair.remove'>> {
+  const { authority, publisher } = c.services;
+  const own = publisher.of(device).length;
+  const sessions = new Map(authority.devices().map((d) => [d.device, publisher.of(d.device).length]));
+  const { decided, removed, kept } = await authority.removeWithAll(c.principal, device);
+  decidedOr(decided, 'deviceId');
+  const left = await aftermath(c, decided, own);
+  const closed = removed.map((d) => (sessions.get(d) ?? 0) - publisher.of(d).length);
   return {
     deviceId: device,
     ...decidedRow(decided),
     ...left,
-    ...rest,
-    closedSessions: left.closedSessions + rest.closedSessions,
-    changeIds: [...decided.changes, ...rest.changeIds],
+    approved: kept.map((deviceId) => ({ deviceId })),
+    closedSessions: closed.reduce((sum, n) => sum + n, left.closedSessions),
   };
-}
-
-/** Ends what the device approved, and what those approved. Those that the caller may not decide stay, and are listed. */
-async function removeApproved(c: Context, devices: readonly DeviceId[], done: Set<DeviceId>) {
-  const kept: { deviceId: string; displayName?: string }[] = [];
-  const changeIds: string[] = [];
-  let closedSessions = 0;
-  const queue = [...devices];
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    if (done.has(next)) continue;
-    done.add(next);
-    const before = beforeEnd(c, next);
-    const decided = await c.services.authority.decide(c.principal, { kind: 'remove' }, next);
-    if (decided.reply.kind === 'refused') {
-      kept.push({ deviceId: next });
-      continue;
-    }
-    changeIds.push(...decided.changes);
-    const left = await aftermath(c, next, before);
-    closedSessions += left.closedSessions;
-    queue.push(...left.approved.map((a) => asDevice(a.deviceId)));
-  }
-  return { approved: kept, changeIds, closedSessions };
 }
 
 function roleIn(c: Context, role: Role | undefined): Role {
@@ -181,7 +156,7 @@ export async function revoke(
 ): Promise<MethodOutput<'device.token.revoke'>> {
   const device = asDevice(input.deviceId);
   const role = roleIn(c, input.role);
-  const before = beforeEnd(c, device);
+  const sessions = c.services.publisher.of(device).length;
   const decided = decidedOr(
     await c.services.authority.decide(c.principal, { kind: 'revoke', role }, device),
     'deviceId',
@@ -191,7 +166,7 @@ export async function revoke(
     role,
     revokedAtMs: c.services.now(),
     ...decidedRow(decided),
-    ...(await aftermath(c, device, before)),
+    ...(await aftermath(c, decided, sessions)),
   };
 }
 
@@ -259,30 +234,13 @@ export async function ensure(
   const until = ahead(c, input.untilMs);
   const scopes = scopeSet(input.scopes).map((scope) => ({ scope, until }));
   const { authority } = c.services;
+  const name = claimed(input.displayName);
+  const declared = { kind: 'ensure', role, scopes } as const;
   const decided = decidedOr(
-    await authority.decide(c.principal, { kind: 'ensure', role, scopes }, device, input.publicKey),
+    await authority.ensureNamed(c.principal, declared, name, device, input.publicKey),
     'deviceId',
   );
-  const name = claimed(input.displayName);
-  if (name !== null) decidedOr(await authority.decide(c.principal, { kind: 'rename', name }, device), 'deviceId');
-  return { deviceId: device, device: rowOf(c, authority.peek(device) ?? decided.state), ...decidedRow(decided) };
-}
-
-/** A14: the code is in this one answer and nowhere else. */
-export async function makeCode(
-  c: Context,
-  input: MethodInput<'device.code.create'>,
-): Promise<MethodOutput<'device.code.create'>> {
-  const code = c.services.freshCode();
-  const role = roleIn(c, input.role);
-  const made = await c.services.authority.makeCode(
-    c.principal,
-    c.services.keys.codeId(code),
-    role,
-    scopeSet(input.scopes),
-  );
-  if (!made.ok) throw new Denied(made.error, 'scopes');
-  return { code, role, scopes: made.value.scopes, expiresAtMs: made.value.expiresAt };
+  return { deviceId: device, device: rowOf(c, decided.state), ...decidedRow(decided) };
 }
 
 function ownDevice(c: Context): Extract<Context['principal'], { readonly kind: 'device' }> {
