@@ -10,12 +10,14 @@ export interface Transport {
   /** Called once, before anything arrives. */
   open(receiver: TransportReceiver): void;
   close(): void;
+  /** Takes messages of up to `maxBytes` from now on; absent where one bound holds throughout. */
+  allow?(maxBytes: number): void;
 }
 
 export interface TransportReceiver {
   message(text: string): void;
-  /** The transport is gone; called once. `why` is for people. */
-  closed(why: string): void;
+  /** The transport is gone; called once. `why` is for people, `code` the close code where there was a close frame. */
+  closed(why: string, code?: number): void;
 }
 
 /** Runs `run` once, `delayMs` from now; returns its cancellation. `Clock.after` has this shape. */
@@ -39,6 +41,12 @@ export class RemoteError extends Error {
 /** No answer, and none will come. */
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
+  /** The close code (PROTOCOL.md §1.1); `null`: the connection ended without one. */
+  readonly code: number | null;
+  constructor(why: string, code: number | null = null) {
+    super(why);
+    this.code = code;
+  }
 }
 
 /** No answer in time; the request may still have been carried out. */
@@ -61,34 +69,47 @@ interface Waiting {
 export class Client {
   /** Called with each event; answers don't come here. */
   onEvent: (event: EventFrame) => void = () => {};
+  /** Called once, when no answer will come any more. */
+  onClosed: (lost: ConnectionLost) => void = () => {};
   readonly #transport: Transport;
   readonly #after: After;
   readonly #waiting = new Map<string, Waiting>();
   #nextId = 1;
-  #ended: string | null = null;
+  #ended: ConnectionLost | null = null;
 
   constructor(transport: Transport, after: After) {
     this.#transport = transport;
     this.#after = after;
-    transport.open({ message: (text) => this.#take(text), closed: (why) => this.#end(why) });
+    transport.open({ message: (text) => this.#take(text), closed: (why, code) => this.#end(why, code) });
   }
 
   /**
-   * Sends a request and resolves with the payload of its answer.
+   * Sends a request and resolves with the payload of its answer. `timeoutMs` `null`: waits as long as it takes.
    * @throws RemoteError, ConnectionLost, NoAnswer
    */
-  request(method: string, params: unknown, timeoutMs: number): Promise<unknown> {
-    if (this.#ended !== null) return Promise.reject(new ConnectionLost(this.#ended));
+  request(method: string, params: unknown, timeoutMs: number | null): Promise<unknown> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
     const id = String(this.#nextId);
     this.#nextId += 1;
     return new Promise((resolve, reject) => {
-      const cancel = this.#after(timeoutMs, () => {
+      const late = (afterMs: number) => () => {
         this.#waiting.delete(id);
-        reject(new NoAnswer(method, timeoutMs));
-      });
+        reject(new NoAnswer(method, afterMs));
+      };
+      const cancel = timeoutMs === null ? () => {} : this.#after(timeoutMs, late(timeoutMs));
       this.#waiting.set(id, { resolve, reject, cancel });
       this.#transport.send(JSON.stringify({ type: 'req', id, method, ...(params === undefined ? {} : { params }) }));
     });
+  }
+
+  /** Why no answer will come any more; `null`: it is open. */
+  get lost(): ConnectionLost | null {
+    return this.#ended;
+  }
+
+  /** Once `connect` was answered, messages may be larger. */
+  allow(maxBytes: number): void {
+    this.#transport.allow?.(maxBytes);
   }
 
   close(): void {
@@ -119,15 +140,17 @@ export class Client {
     else waiting.reject(new RemoteError(frame.error));
   }
 
-  #end(why: string): void {
+  #end(why: string, code?: number): void {
     if (this.#ended !== null) return;
-    this.#ended = why;
+    const lost = new ConnectionLost(why, code);
+    this.#ended = lost;
     const left = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const waiting of left) {
       waiting.cancel();
-      waiting.reject(new ConnectionLost(why));
+      waiting.reject(lost);
     }
+    this.onClosed(lost);
   }
 }
 

@@ -1,0 +1,102 @@
+import { Distrust } from '../client/challenge.ts';
+import type { Session, Waiting } from '../client/handshake.ts';
+import { changeRecord, type GatewayRecord, NO_RECORD, readRecord } from '../client/node/credentials.ts';
+import { isFailure } from '../system/failure.ts';
+import { escapeText } from '../system/text.ts';
+import { type Context, tell } from './context.ts';
+
+/** Of what another gateway is remembered by. */
+export interface Remembered {
+  /** As it is remembered: `wss://host:port`. */
+  readonly url: string;
+  /** The id of this host's key. */
+  readonly deviceId: string;
+  /** The key that a person said it has (a setup code); `null`: nobody did. */
+  readonly toldKey: string | null;
+  /** A certificate that a setup code named: it is remembered with the key; `null`: what is known of it stays. */
+  readonly newFingerprint: string | null;
+  /** False: the file of what is remembered can't be used. */
+  readonly remembers: boolean;
+}
+
+/** See the head of client/node/credentials.ts. @throws Failure 78 where only that file could say whom to trust */
+export function isReadable(context: Context, url: string, isPinned: boolean): boolean {
+  try {
+    readRecord(context.state.path, url);
+    return true;
+  } catch (error) {
+    if (!isFailure(error) || !isPinned) throw error;
+    context.output.err(`latchkey: ${escapeText(error.what)}: ${escapeText(error.why)}\n  run: ${error.run}\n`);
+    return false;
+  }
+}
+
+/** What is known of it now. */
+export const recordOf = (context: Context, remote: Remembered): GatewayRecord =>
+  remote.remembers ? readRecord(context.state.path, remote.url) : NO_RECORD;
+
+/** A19: the request outlives this run; so does what its code is made of. */
+export function keepAsking(context: Context, remote: Remembered, waiting: Waiting): void {
+  if (waiting.code === null) return;
+  const { r, nonce } = waiting.contribution;
+  change(context, remote, (record) =>
+    record.asking?.r === r && record.asking.nonce === nonce
+      ? record
+      : {
+          ...record,
+          asking: {
+            deviceId: remote.deviceId,
+            gatewayKey: waiting.gatewayKey,
+            r,
+            nonce,
+            expiresAtMs: waiting.expiresAtMs,
+          },
+        },
+  );
+}
+
+/**
+ * What a hello brought, on disk before anything is done with the session.
+ * @throws Distrust where another command learned another key of it meanwhile: the first one stays (A18)
+ */
+export function keepSession(context: Context, remote: Remembered, { hello, gatewayKey }: Session): void {
+  const before = recordOf(context, remote);
+  const isNew = gatewayKey !== null && before.gatewayKey !== gatewayKey;
+  const given =
+    hello.deviceToken === null ? null : { deviceId: remote.deviceId, role: 'operator', token: hello.deviceToken };
+  let other: string | null = null;
+  change(context, remote, (record) => {
+    const isOther = record.gatewayKey !== null && record.gatewayKey !== gatewayKey && gatewayKey !== remote.toldKey;
+    other = isOther ? record.gatewayKey : null;
+    if (isOther) return record;
+    return {
+      gatewayKey: gatewayKey ?? record.gatewayKey,
+      tlsFingerprint: remote.newFingerprint ?? record.tlsFingerprint,
+      deviceToken: given ?? (isNew ? null : record.deviceToken),
+      asking: null,
+      pinnedAtMs: isNew ? context.host.clock.now() : record.pinnedAtMs,
+    };
+  });
+  if (other !== null) {
+    const keys = { pinned: other, ...(gatewayKey === null ? {} : { offered: gatewayKey }) };
+    throw new Distrust(gatewayKey === null ? 'no-proof' : 'changed-key', 'its key is another than the known one', keys);
+  }
+  if (isNew && remote.remembers) {
+    const why = before.gatewayKey === null ? '' : `, in place of ${before.gatewayKey} (as the setup code says)`;
+    context.output.err(`latchkey: from now on ${remote.url} has to prove this key: ${gatewayKey}${why}\n`);
+  }
+  if (hello.ignored.length > 0) {
+    tell(context, `of what was shown to the gateway did not count: ${hello.ignored.map(escapeText).join(', ')}`);
+  }
+}
+
+/** A connection that works is not given up because it can't be remembered. */
+function change(context: Context, remote: Remembered, how: (record: GatewayRecord) => GatewayRecord): void {
+  if (!remote.remembers) return;
+  try {
+    changeRecord(context.state.path, remote.url, how);
+  } catch (error) {
+    const why = isFailure(error) ? `${error.what}: ${error.why}` : String((error as Error).message);
+    context.output.err(`latchkey: not remembered for the next time: ${escapeText(why)}\n`);
+  }
+}

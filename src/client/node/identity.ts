@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { decodeBase64url, deviceIdOf, KEY_BYTES, SigningKey } from '../../system/crypto.ts';
+import { EXIT, Failure } from '../../system/failure.ts';
+import { readPrivateFile, replaceFile } from '../../system/file.ts';
+import { ensurePrivateDirectory } from '../../system/state-dir.ts';
+import { shellWord } from '../../system/text.ts';
+import { withFileLock } from './lock.ts';
+
+/**
+ * This host as a client: `identity/device.json`, 0600, one for each state directory. Field names are OpenClaw's, so
+ * that an import is a copy. A file that can't be used is never made anew in passing: a new key would be a new device,
+ * and the old one's grant would stay behind. A copy of another host's file is that device: the key is the device (A3).
+ */
+export interface DeviceIdentity {
+  /** Lower-case hex SHA-256 of the raw key. */
+  readonly id: string;
+  /** base64url of the 32 raw bytes. */
+  readonly publicKey: string;
+  /** Ed25519 over the UTF-8 of `text`, base64url. */
+  sign(text: string): string;
+}
+
+export function deviceIdentityPath(stateDir: string): string {
+  return join(stateDir, 'identity', 'device.json');
+}
+
+/** What is locked while a file of `identity/` that belongs to this host as a client is written. */
+export function clientLockPath(stateDir: string): string {
+  return join(stateDir, 'identity', 'client.lock');
+}
+
+/** The identity as it is; `null`: there is none yet. Writes nothing. @throws Failure 78 when it can't be used */
+export function readDeviceIdentity(stateDir: string): DeviceIdentity | null {
+  const text = readPrivateFile(deviceIdentityPath(stateDir));
+  return text === null ? null : parse(stateDir, text);
+}
+
+/**
+ * The identity, made on first use; on disk before it is returned, and one even when two commands make it at once.
+ * @param now ms since 1970 @throws Failure 78 when it can't be used, 75 or 77 when it can't be written
+ */
+export function openDeviceIdentity(stateDir: string, now: () => number): DeviceIdentity {
+  const found = readDeviceIdentity(stateDir);
+  if (found !== null) return found;
+  ensurePrivateDirectory(join(stateDir, 'identity'));
+  return withFileLock(clientLockPath(stateDir), () => {
+    const other = readDeviceIdentity(stateDir);
+    if (other !== null) return other;
+    const text = make(now());
+    replaceFile(deviceIdentityPath(stateDir), text);
+    return parse(stateDir, text);
+  });
+}
+
+function make(createdAtMs: number): string {
+  const { generateKeyPairSync } = process.getBuiltinModule('node:crypto');
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519', {
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  const raw = rawOf(privateKey);
+  if (raw === null) throw new Error('a key that was just made is none');
+  const deviceId = deviceIdOf(raw.publicKey);
+  const file = { version: 1, deviceId, publicKeyPem: publicKey, privateKeyPem: privateKey, createdAtMs };
+  return `${JSON.stringify(file, null, 2)}\n`;
+}
+
+function parse(stateDir: string, text: string): DeviceIdentity {
+  const torn = (why: string) => unusable(stateDir, why);
+  if (text.trim() === '') throw torn('it is empty');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // The parser's words would quote the file, and the file is secret.
+    throw torn('it is not JSON');
+  }
+  if (typeof value !== 'object' || value === null) throw torn('it holds no object');
+  const { version, deviceId, privateKeyPem } = value as Record<string, unknown>;
+  if (version !== 1) throw torn('this release reads version 1 of it only');
+  const raw = typeof privateKeyPem === 'string' ? rawOf(privateKeyPem) : null;
+  if (raw === null) throw torn("'privateKeyPem' is no Ed25519 key");
+  const key = new SigningKey(raw.seed);
+  const id = deviceIdOf(raw.publicKey);
+  if (deviceId !== id) throw torn("'deviceId' does not belong to the key in it");
+  return { id, publicKey: key.publicKey, sign: (signed) => key.sign(signed) };
+}
+
+function rawOf(pem: string): { readonly seed: Buffer; readonly publicKey: Buffer } | null {
+  const { createPrivateKey } = process.getBuiltinModule('node:crypto');
+  try {
+    const key = createPrivateKey(pem);
+    if (key.asymmetricKeyType !== 'ed25519') return null;
+    const { d = '', x = '' } = key.export({ format: 'jwk' });
+    const [seed, publicKey] = [decodeBase64url(d, KEY_BYTES), decodeBase64url(x, KEY_BYTES)];
+    return seed === null || publicKey === null ? null : { seed, publicKey };
+  } catch {
+    // Not a key in this OpenSSL's opinion.
+    return null;
+  }
+}
+
+function unusable(stateDir: string, why: string): Failure {
+  const path = deviceIdentityPath(stateDir);
+  const file = shellWord(path);
+  return new Failure(EXIT.configuration, {
+    what: `${path} can't be used`,
+    why: `${why}; it is left as it is, because a new key would be a new device`,
+    run: `cp -p BACKUP/identity/device.json ${file}   (to ask anew as a new device: mv ${file} ${shellWord(`${path}.broken`)})`,
+  });
+}

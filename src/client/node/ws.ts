@@ -1,0 +1,2 @@
+/** Shipped as a file of its own: of all commands only those that go elsewhere need it. */
+export { WebSocket } from 'ws';
