@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OPERATOR_SCOPES } from '../core/authz/scope.ts';
 import type { Failure } from '../system/failure.ts';
 import { isLoopbackAddress, resolveBind } from './bind.ts';
-import { configPath, defaultPort, type LoadOptions, loadConfig, secretOf } from './load.ts';
+import { configPath, defaultPort, type LoadedConfig, type LoadOptions, loadConfig, secretOf } from './load.ts';
 import { REDACTED, viewConfig } from './redact.ts';
 
 const STRONG = '3f9c1e7ab2d84056c8a1f03be97d52641c0ffee0d15ea5e0';
@@ -30,6 +30,15 @@ function refusalOf(work: () => unknown): Failure {
     return error as Failure;
   }
   throw new Error('nothing was refused');
+}
+
+async function refusedBy(work: Promise<unknown>): Promise<Failure> {
+  const failed = await work.then(
+    () => null,
+    (error: unknown) => error as Failure,
+  );
+  if (failed === null) throw new Error('nothing was refused');
+  return failed;
 }
 
 test('rule: no file is the defaults', () => {
@@ -79,6 +88,8 @@ test.each([
   ['{\n\n gateway: { port: "18789" } }', 3, 'gateway.port', 'must be a port, 0 to 65535'],
   ['{ gateway: { port: 70000 } }', 1, 'gateway.port', 'must be a port'],
   ['{ gateway: 5 }', 1, 'gateway', 'must be an object'],
+  ['{ __proto__: {} }', 1, '__proto__', 'there is no such key'],
+  ['{ toString: 1 }', 1, 'toString', 'there is no such key'],
   ['[]', 1, '', 'must be an object'],
   ['{ gateway: { mode:\n"lokal" } }', 1, 'gateway.mode', 'must be "local" or "remote"'],
   ['{ gateway: { auth: { token: 5 } } }', 1, 'gateway.auth.token', 'must be a text, or {source:'],
@@ -173,41 +184,49 @@ test.each([
   'aaaaaaaaaaaaaaaaaaaaaaaaaaaa',
   'only-19-characters',
   `$${'{GATEWAY_TOKEN}'}`,
-])('threat 28: with the secret %j loopback warns, everything else refuses to start', (token) => {
+])('threat 28: with the secret %j loopback warns, everything else refuses to start', async (token) => {
   const text = (bind: string) => JSON.stringify({ gateway: { bind, auth: { token } } });
-  const { secret, warnings } = secretOf(load(text('loopback')), {});
+  const { secret, warnings } = await secretOf(load(text('loopback')), {});
   expect(secret).toEqual({ value: token, from: 'gateway.auth.token' });
   expect(warnings).toHaveLength(1);
-  const failure = refusalOf(() => secretOf(load(text('0.0.0.0')), {}));
+  const failure = await refusedBy(secretOf(load(text('0.0.0.0')), {}));
   expect(failure.exitCode).toBe(78);
   expect(failure.run).toContain('--bind loopback');
   expect(`${warnings[0]} ${failure.what} ${failure.why}`).not.toContain(token);
-  expect(refusalOf(() => secretOf(load(text('loopback'), { bind: 'lan' }), {})).exitCode).toBe(78);
+  expect((await refusedBy(secretOf(load(text('loopback'), { bind: 'lan' }), {}))).exitCode).toBe(78);
 });
 
-test('CVE-2026-28395: one secret in two places is refused beyond loopback', () => {
+test('CVE-2026-28395: one secret in two places is refused beyond loopback', async () => {
   const text = JSON.stringify({ gateway: { bind: 'lan', auth: { token: STRONG, password: STRONG } } });
-  expect(refusalOf(() => secretOf(load(text), {})).why).toContain('reused');
+  expect((await refusedBy(secretOf(load(text), {}))).why).toContain('reused');
 });
 
-test('rule: a good secret, or none, is in order anywhere', () => {
-  expect(secretOf(load(JSON.stringify({ gateway: { bind: 'lan', auth: { token: STRONG } } })), {})).toEqual({
+test('rule: a good secret, or none, is in order anywhere', async () => {
+  expect(await secretOf(load(JSON.stringify({ gateway: { bind: 'lan', auth: { token: STRONG } } })), {})).toEqual({
     secret: { value: STRONG, from: 'gateway.auth.token' },
     warnings: [],
   });
-  expect(secretOf(load('{ gateway: { bind: "lan" } }'), {}).secret).toBeNull();
+  expect((await secretOf(load('{ gateway: { bind: "lan" } }'), {})).secret).toBeNull();
   const other = load(JSON.stringify({ gateway: { auth: { mode: 'password', token: STRONG } } }));
-  expect(secretOf(other, {}).secret).toBeNull();
+  expect((await secretOf(other, {})).secret).toBeNull();
   expect(other.warnings[0]).toContain('gateway.auth.token is not used');
+});
+
+const standing = (loaded: LoadedConfig) => ({
+  file: loaded,
+  now: loaded,
+  text: loaded.text,
+  pending: [],
+  problem: null,
 });
 
 test('rule: config.get shows the configuration without any secret', () => {
   const text = `{ // old: ${STRONG}\n gateway: { port: 5, auth: { token: "${STRONG}", password: { source: "exec", id: ["get", "${STRONG}"] } } } }`;
-  const view = viewConfig(load(text), (raw) => `h${raw.length}`);
+  const view = viewConfig(standing(load(text)), (raw) => `h${raw.length}`);
   expect(JSON.stringify(view)).not.toContain(STRONG);
   expect(view.config).toEqual({ gateway: { port: 5, auth: { token: REDACTED, password: REDACTED } } });
   expect(JSON.parse(view.raw ?? '')).toEqual(view.config);
   expect(view).toMatchObject({ path, exists: true, valid: true, hash: `h${text.length}` });
-  const place = viewConfig(load('{ gateway: { auth: { token: { source: "env", id: "T" } } } }'), () => '');
+  const place = viewConfig(standing(load('{ gateway: { auth: { token: { source: "env", id: "T" } } } }')), () => '');
   expect(place.config).toEqual({ gateway: { auth: { token: { source: 'env', id: 'T' } } } });
 });

@@ -10,8 +10,11 @@ import { escapeText, shellWord } from '../system/text.ts';
 import { type Bind, resolveBind } from './bind.ts';
 import { dotted, lineOf, locate, type Places } from './locate.ts';
 import { type Problem, problemsOf } from './problem.ts';
+import { type Reach, reachOf } from './reach.ts';
+import { type Remote, remoteOf } from './remote.ts';
 import type { ConfigFile } from './schema.ts';
-import { resolveSecret } from './secret.ts';
+import { type Keyring, resolveSecret } from './secret.ts';
+import { DEPTH_MAX } from './syntax.ts';
 import { type NamedSecret, secretFindings } from './weak.ts';
 
 /** The configuration in force. Secrets are not in it: `secretOf` gives them. */
@@ -22,6 +25,8 @@ export interface Config {
     readonly bind: Bind;
     readonly handshakeTimeoutMs: number;
     readonly allowedHosts: readonly string[];
+    readonly tls: Reach['tls'];
+    readonly trustedProxies: Reach['trustedProxies'];
     readonly pairing: { readonly ask: 'open' | 'secret' | 'closed' };
     readonly auth: {
       readonly mode: 'token' | 'password';
@@ -30,7 +35,10 @@ export interface Config {
       readonly rateLimit: { readonly maxAttempts: number; readonly windowMs: number; readonly maxDelayMs: number };
     };
     readonly controlUi: { readonly allowedOrigins: readonly string[] };
+    readonly remote: Remote;
   };
+  /** `minimal`: announced by mDNS where it listens beyond loopback. */
+  readonly discovery: { readonly mdns: 'off' | 'minimal' };
   readonly logging: {
     readonly level: Level;
     readonly consoleLevel: Level;
@@ -49,6 +57,9 @@ export interface LoadedConfig {
   /** In force, but worth a word: one sentence each, without secrets. */
   readonly warnings: readonly string[];
 }
+
+/** Longer than anybody writes; reading one takes less than a blink of the event loop. */
+const TEXT_MAX = 512 * 1024;
 
 export interface LoadOptions {
   readonly path: string;
@@ -82,18 +93,30 @@ export function defaultPort(profile: string | null | undefined): number {
 
 /** @throws Failure 78 naming file, line, key, why, and what to run */
 export function loadConfig(options: LoadOptions): LoadedConfig {
-  const text = readText(options.path);
+  return configOf(readText(options.path), options);
+}
+
+/**
+ * What a text would mean as the configuration of `options.path`; `null`: no file.
+ * @throws Failure 78 naming file, line, key, why, and what to run
+ */
+export function configOf(text: string | null, options: LoadOptions): LoadedConfig {
   const { value, places } = text === null ? { value: {}, places: null } : parse(text, options.path);
   const problem = problemsOf(value)[0] ?? (places === null ? undefined : repeatedKey(places));
   if (problem !== undefined) throw refusal(options.path, places, problem);
   const parsed = value as ConfigFile;
   const bad = (pointer: string, why: string) => refusal(options.path, places, { pointer, why });
   const warnings: string[] = [];
-  const config: Config = { gateway: gatewayOf(parsed, options, bad, warnings), logging: loggingOf(parsed) };
+  const config: Config = {
+    gateway: gatewayOf(parsed, options, bad, warnings),
+    discovery: { mdns: parsed.discovery?.mdns?.mode ?? 'minimal' },
+    logging: loggingOf(parsed),
+  };
   return { path: options.path, text, parsed, config, warnings };
 }
 
-function readText(path: string): string | null {
+/** The file's text; `null`: there is none. @throws Failure 77 or 78 */
+export function readText(path: string): string | null {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
@@ -109,6 +132,13 @@ function readText(path: string): string | null {
 
 function parse(text: string, path: string): { value: unknown; places: Places } {
   let value: unknown;
+  if (text.length > TEXT_MAX) {
+    throw new Failure(EXIT.configuration, {
+      what: `${path} is refused`,
+      why: `it has more than ${TEXT_MAX} characters`,
+      run: `ls -l ${shellWord(path)}`,
+    });
+  }
   try {
     value = json5.parse(text);
   } catch (error) {
@@ -121,7 +151,12 @@ function parse(text: string, path: string): { value: unknown; places: Places } {
       run: `\${EDITOR:-vi} +${lineNumber ?? 1} ${shellWord(path)}`,
     });
   }
-  return { value, places: locate(text, (quoted) => String(json5.parse(quoted))) };
+  try {
+    return { value, places: locate(text) };
+  } catch (error) {
+    if ((error as Error).name !== 'TooDeep') throw error;
+    throw refusal(path, null, { pointer: '', why: `it is nested more than ${DEPTH_MAX} levels deep` });
+  }
 }
 
 function repeatedKey(places: Places): Problem | undefined {
@@ -163,6 +198,8 @@ function gatewayOf(file: ConfigFile, options: LoadOptions, bad: Bad, warnings: s
     bind,
     handshakeTimeoutMs: gateway.handshakeTimeoutMs ?? HANDSHAKE_MS,
     allowedHosts: (gateway.allowedHosts ?? []).map((host, i) => hostOf(host, `/gateway/allowedHosts/${i}`, bad)),
+    ...reachOf(gateway, { path: options.path, bind, canonical: canonicalAddress, bad, warnings }),
+    remote: remoteOf(gateway, bad),
     pairing: { ask: gateway.pairing?.ask ?? 'open' },
     auth: {
       mode,
@@ -252,10 +289,11 @@ export interface SharedSecret {
  * The shared secret that the configuration names for its mode; `null`: none, one is generated.
  * @throws Failure 78 for one that can't be resolved, or that is too weak for a door others can reach
  */
-export function secretOf(
+export async function secretOf(
   loaded: LoadedConfig,
   env: Readonly<Record<string, string | undefined>>,
-): { readonly secret: SharedSecret | null; readonly warnings: readonly string[] } {
+  keyring?: Keyring,
+): Promise<{ readonly secret: SharedSecret | null; readonly warnings: readonly string[] }> {
   const { auth } = loaded.parsed.gateway ?? {};
   const { mode } = loaded.config.gateway.auth;
   const named: NamedSecret[] = [];
@@ -264,17 +302,24 @@ export function secretOf(
     // One that is not in use and has to be fetched is left alone.
     if (input === undefined || (field !== mode && typeof input !== 'string')) continue;
     const path = `gateway.auth.${field}`;
-    named.push({ path, value: resolveSecret(input, { path, file: loaded.path, env }) });
-  }
-  const findings = secretFindings(named);
-  const { bind } = loaded.config.gateway;
-  if (findings.length > 0 && !bind.loopback) {
-    throw new Failure(EXIT.configuration, {
-      what: `refusing to listen at ${bind.addresses.join(', ')}`,
-      why: findings.join('; '),
-      run: `latchkey gateway run --bind loopback   (or take the field out of ${loaded.path}: a good secret is then generated)`,
+    named.push({
+      path,
+      value: await resolveSecret(input, { path, file: loaded.path, env, ...(keyring ? { keyring } : {}) }),
     });
   }
+  const findings = secretFindings(named);
+  refuseWeak(loaded, findings);
   const value = named.find(({ path }) => path === `gateway.auth.${mode}`);
   return { secret: value ? { value: value.value, from: value.path } : null, warnings: findings };
+}
+
+/** A weak secret is a warning where only this host can guess. @throws Failure 78 where others reach the door */
+export function refuseWeak({ config, path }: LoadedConfig, findings: readonly string[]): void {
+  const { bind } = config.gateway;
+  if (findings.length === 0 || bind.loopback) return;
+  throw new Failure(EXIT.configuration, {
+    what: `refusing to listen at ${bind.addresses.join(', ')}`,
+    why: findings.join('; '),
+    run: `latchkey gateway run --bind loopback   (or take the field out of ${path}: a good secret is then generated)`,
+  });
 }

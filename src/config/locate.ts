@@ -1,3 +1,5 @@
+import { type Node, repeatedKeys, syntaxOf, walk } from './syntax.ts';
+
 /** Where a value stands in a JSON5 text. Lines count from 1. */
 export interface Place {
   readonly line: number;
@@ -19,68 +21,47 @@ export function lineOf(places: Places, pointer: string): number {
   return 1;
 }
 
-const TOKEN =
-  /(?<space>[\s\ufeff]+|\/\/[^\n\r\u2028\u2029]*|\/\*[\s\S]*?\*\/)|(?<text>"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*')|(?<mark>[{}[\]:,])|(?<word>[^\s{}[\]:,"'/]+)/y;
-
-interface Frame {
-  readonly kind: 'object' | 'list';
-  readonly pointer: string;
-  index: number;
-  /** The key whose value comes next; `null`: a key comes next. */
-  key: string | null;
-}
-
 /**
  * Finds the lines of everything in a JSON5 text that a JSON5 parser accepted.
- * @param unquote turns a quoted key into its name
+ * @throws TooDeep
  */
-export function locate(text: string, unquote: (quoted: string) => string): Places {
+export function locate(text: string): Places {
+  const root: Node | null = syntaxOf(text);
+  const line = lineCounter(text);
   const at = new Map<string, Place>();
-  const repeated: { pointer: string; line: number; firstLine: number }[] = [];
-  const frames: Frame[] = [];
-  let line = 1;
-  const pointerOfNext = (): string => {
-    const top = frames.at(-1);
-    if (top === undefined) return '';
-    const pointer = `${top.pointer}/${escapePointer(top.kind === 'list' ? String(top.index) : (top.key ?? ''))}`;
-    if (top.kind === 'list') at.set(pointer, { line });
-    return pointer;
-  };
-  const value = () => {
-    pointerOfNext();
-    const top = frames.at(-1);
-    if (top?.kind === 'object') top.key = null;
-  };
-  const name = (top: Frame, key: string) => {
-    const pointer = `${top.pointer}/${escapePointer(key)}`;
-    const first = at.get(pointer);
-    if (first !== undefined) repeated.push({ pointer, line, firstLine: first.line });
-    at.set(pointer, { line });
-    top.key = key;
-  };
-  TOKEN.lastIndex = 0;
-  for (let match = TOKEN.exec(text); match !== null; match = TOKEN.exec(text)) {
-    const { text: quoted, mark, word } = match.groups ?? {};
-    const top = frames.at(-1);
-    if (mark === '{' || mark === '[') {
-      frames.push({ kind: mark === '{' ? 'object' : 'list', pointer: pointerOfNext(), index: 0, key: null });
-    } else if (mark === '}' || mark === ']') {
-      frames.pop();
-      const outer = frames.at(-1);
-      if (outer?.kind === 'object') outer.key = null;
-    } else if (mark === ',') {
-      if (top?.kind === 'list') top.index += 1;
-    } else if (quoted !== undefined || word !== undefined) {
-      if (top?.kind === 'object' && top.key === null) name(top, quoted === undefined ? (word ?? '') : unquote(quoted));
-      else value();
+  const first = new Map<string, number>();
+  walk(root, [], (node, path) => {
+    if (node.kind === 'scalar') return;
+    for (const { name, start } of node.members) {
+      const pointer = pointerOf([...path, name]);
+      at.set(pointer, { line: line(start) });
+      if (!first.has(pointer)) first.set(pointer, line(start));
     }
-    line += match[0].split(/\r\n|[\n\r\u2028\u2029]/).length - 1;
-  }
+  });
+  const repeated = repeatedKeys(root).map(({ path, at: member }) => {
+    const pointer = pointerOf(path);
+    return { pointer, line: line(member.start), firstLine: first.get(pointer) ?? 1 };
+  });
   return { at, repeated };
 }
 
-function escapePointer(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+/** The line that a place in the text is in. */
+function lineCounter(text: string): (offset: number) => number {
+  const starts = [...text.matchAll(/\r\n|[\n\r\u2028\u2029]/g)].map((found) => found.index + found[0].length);
+  return (offset) => {
+    let low = 0;
+    let high = starts.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((starts[middle] ?? 0) <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low + 1;
+  };
+}
+
+export function pointerOf(path: readonly string[]): string {
+  return path.map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
 /** `/gateway/auth/token` as people write it: `gateway.auth.token`. */

@@ -45,7 +45,8 @@ export function problemsOf(value: unknown): readonly Problem[] {
 }
 
 function unknownKey(pointer: string, name: string, known: readonly string[]): Problem {
-  const explained = EXPLAINED[dotted(pointer)];
+  const key = dotted(pointer);
+  const explained = Object.hasOwn(EXPLAINED, key) ? EXPLAINED[key] : undefined;
   if (explained !== undefined) return { pointer, why: explained };
   const near = nearest(name, known);
   const hint = near === null ? `there are: ${known.join(', ')}` : `did you mean '${near}'?`;

@@ -29,7 +29,9 @@ export const SecretInput = Type.Union(
       closed,
     ),
   ],
-  { title: 'a text, or {source: "env" | "file", id: "…"}, or {source: "exec", id: ["program", "argument"]}' },
+  {
+    title: 'a text, or {source: "env" | "file" | "keyring", id: "…"}, or {source: "exec", id: ["program", "argument"]}',
+  },
 );
 export type SecretInput = Static<typeof SecretInput>;
 
@@ -62,6 +64,29 @@ const Auth = Type.Object(
   { ...closed, title: 'an object' },
 );
 
+const Tls = Type.Object(
+  {
+    enabled: Type.Optional(Type.Boolean({ title: 'true or false' })),
+    /** PEM files of the owner's; without them a self-signed certificate is made. */
+    certPath: Type.Optional(Type.String({ title: 'the path of a file', minLength: 1, maxLength: 4_096 })),
+    keyPath: Type.Optional(Type.String({ title: 'the path of a file', minLength: 1, maxLength: 4_096 })),
+    autoGenerate: Type.Optional(Type.Boolean({ title: 'true or false' })),
+  },
+  { ...closed, title: 'an object' },
+);
+
+/** The gateway of another host, for commands on this one. */
+const Remote = Type.Object(
+  {
+    url: Type.Optional(Type.String({ title: 'a URL: "wss://host:port"', minLength: 1, maxLength: 2_048 })),
+    token: Type.Optional(SecretInput),
+    password: Type.Optional(SecretInput),
+    /** Of a certificate that no authority vouches for: hex SHA-256, with or without colons. */
+    tlsFingerprint: Type.Optional(Type.String({ title: 'a SHA-256 in hex', minLength: 64, maxLength: 128 })),
+  },
+  { ...closed, title: 'an object' },
+);
+
 const Gateway = Type.Object(
   {
     mode: Type.Optional(oneOf(['local', 'remote'])),
@@ -73,10 +98,14 @@ const Gateway = Type.Object(
     handshakeTimeoutMs: Type.Optional(Milliseconds(1_000, 60_000)),
     /** Further `Host` names that are answered. */
     allowedHosts: Type.Optional(Texts('a list of host names')),
+    tls: Type.Optional(Tls),
+    /** Whose forwarding headers say where a request came from. They give it nothing (A13). */
+    trustedProxies: Type.Optional(Texts('a list of IP addresses and ranges')),
     pairing: Type.Optional(
       Type.Object({ ask: Type.Optional(oneOf(['open', 'secret', 'closed'])) }, { ...closed, title: 'an object' }),
     ),
     auth: Type.Optional(Auth),
+    remote: Type.Optional(Remote),
     controlUi: Type.Optional(
       Type.Object(
         { allowedOrigins: Type.Optional(Texts('a list of origins: ["https://host:port"]')) },
@@ -102,8 +131,24 @@ const Logging = Type.Object(
   { ...closed, title: 'an object' },
 );
 
+const Discovery = Type.Object(
+  {
+    /** Whether other machines of the network are told of the gateway, where it listens beyond loopback. */
+    mdns: Type.Optional(
+      Type.Object({ mode: Type.Optional(oneOf(['off', 'minimal'])) }, { ...closed, title: 'an object' }),
+    ),
+  },
+  { ...closed, title: 'an object' },
+);
+
 export const ConfigFile = Type.Object(
-  { gateway: Type.Optional(Gateway), logging: Type.Optional(Logging) },
+  {
+    /** For editors: where the JSON Schema of this file is (`latchkey config schema` prints it). */
+    $schema: Type.Optional(Type.String({ title: 'the place of a JSON Schema', minLength: 1, maxLength: 2_048 })),
+    gateway: Type.Optional(Gateway),
+    discovery: Type.Optional(Discovery),
+    logging: Type.Optional(Logging),
+  },
   { ...closed, title: 'an object' },
 );
 export type ConfigFile = Static<typeof ConfigFile>;
@@ -112,6 +157,8 @@ export type ConfigFile = Static<typeof ConfigFile>;
 export const SECRET_PATHS = [
   ['gateway', 'auth', 'token'],
   ['gateway', 'auth', 'password'],
+  ['gateway', 'remote', 'token'],
+  ['gateway', 'remote', 'password'],
 ] as const;
 
 /** Keys of OpenClaw that are not here on purpose: what holds instead. */

@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Failure } from '../system/failure.ts';
 import type { SecretInput } from './schema.ts';
-import { resolveSecret } from './secret.ts';
+import { type Keyring, resolveSecret } from './secret.ts';
 import { weaknessOf } from './weak.ts';
 
 let home = '';
@@ -13,36 +14,39 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
 
-const resolve = (input: SecretInput, env: Record<string, string> = {}) =>
+const resolve = (input: SecretInput, env: Record<string, string> = {}, keyring?: Keyring) =>
   resolveSecret(input, {
     path: 'gateway.auth.token',
     file: join(home, 'latchkey.json'),
     env: { PATH: process.env.PATH, ...env },
+    ...(keyring === undefined ? {} : { keyring }),
   });
 
-function refusalOf(work: () => unknown): Failure {
-  try {
-    work();
-  } catch (error) {
-    return error as Failure;
-  }
-  throw new Error('nothing was refused');
+async function refusalOf(work: Promise<unknown>): Promise<Failure> {
+  const failed = await work.then(
+    () => null,
+    (error: unknown) => error as Failure,
+  );
+  if (failed === null) throw new Error('nothing was refused');
+  return failed;
 }
 
 const node = (script: string): SecretInput => ({ source: 'exec', id: [process.execPath, '-e', script] });
 
-test('rule: a secret comes from where it is said to be', () => {
+test('rule: a secret comes from where it is said to be', async () => {
   writeFileSync(join(home, 'token'), 'from a file\n');
-  expect(resolve('plain')).toBe('plain');
-  expect(resolve({ source: 'env', id: 'T' }, { T: 'from env' })).toBe('from env');
-  expect(resolve({ source: 'file', id: 'token' })).toBe('from a file');
-  expect(resolve({ source: 'file', id: join(home, 'token') })).toBe('from a file');
-  expect(resolve(node('console.log("from " + process.argv[1])'))).toBe('from undefined');
+  expect(await resolve('plain')).toBe('plain');
+  expect(await resolve({ source: 'env', id: 'T' }, { T: 'from env' })).toBe('from env');
+  expect(await resolve({ source: 'file', id: 'token' })).toBe('from a file');
+  expect(await resolve({ source: 'file', id: join(home, 'token') })).toBe('from a file');
+  expect(await resolve(node('console.log("from " + process.argv[1])'))).toBe('from undefined');
 });
 
-test('rule: no shell reads the arguments of a program', () => {
+test('rule: no shell reads the arguments of a program', async () => {
   const echo = 'process.stdout.write(process.argv[1])';
-  expect(resolve({ source: 'exec', id: [process.execPath, '-e', echo, '$(id); `id` && x'] })).toBe('$(id); `id` && x');
+  expect(await resolve({ source: 'exec', id: [process.execPath, '-e', echo, '$(id); `id` && x'] })).toBe(
+    '$(id); `id` && x',
+  );
 });
 
 test.each<[string, SecretInput, string]>([
@@ -54,15 +58,46 @@ test.each<[string, SecretInput, string]>([
   ['a missing program', { source: 'exec', id: ['/nowhere/program', 'hush'] }, '/nowhere/program'],
   ['a program that fails', node('console.log("half"); process.exit(3)'), 'exec'],
   ['a silent program', node(''), 'exec'],
-  ['a keyring', { source: 'keyring', id: 'mine' }, "keyring 'mine'"],
-])('rule: %s fails closed, naming field and source', (_what, input, source) => {
+  ['a pipe', { source: 'file', id: '/dev/null' }, '/dev/null'],
+])('rule: %s fails closed, naming field and source', async (_what, input, source) => {
   writeFileSync(join(home, 'empty'), '\n');
   writeFileSync(join(home, 'two'), 'a\nb\n');
-  const failure = refusalOf(() => resolve(input, { EMPTY: '' }));
+  const failure = await refusalOf(resolve(input, { EMPTY: '' }));
   expect(failure.exitCode).toBe(78);
   expect(failure.what).toContain('gateway.auth.token');
   expect(failure.what).toContain(source);
   expect(`${failure.what}${failure.why}${failure.run}`).not.toMatch(/hush|half/);
+});
+
+test('rule: a keyring is asked by service and account, and fails closed', async () => {
+  const asked: string[] = [];
+  const keyring: Keyring = async (service, account) => {
+    asked.push(`${service} ${account}`);
+    return account === 'a/b' ? 'from the keyring' : null;
+  };
+  expect(await resolve({ source: 'keyring', id: 'mine/a/b' }, {}, keyring)).toBe('from the keyring');
+  const none = await refusalOf(resolve({ source: 'keyring', id: 'gone' }, {}, keyring));
+  expect([none.exitCode, none.why]).toEqual([78, "it holds nothing of 'gone' for 'latchkey'"]);
+  expect(asked).toEqual(['mine a/b', 'latchkey gone']);
+  const locked = await refusalOf(
+    resolve({ source: 'keyring', id: 'x' }, {}, async () => {
+      throw new Error('locked\nand more');
+    }),
+  );
+  expect([locked.exitCode, locked.why]).toEqual([78, 'there is no keyring to read: locked']);
+});
+
+test('rule: where there is no keyring, that is said and what to do instead', async () => {
+  // In a process of its own without a session bus: whoever runs the tests may have one.
+  const script = `import { resolveSecret } from ${JSON.stringify(join(import.meta.dirname, 'secret.ts'))};
+    resolveSecret({ source: 'keyring', id: 'x' }, { path: 'a.b', file: '/c', env: {} }).catch((e) => console.log(JSON.stringify([e.exitCode, e.what, e.run])));`;
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nowhere/bus' },
+  });
+  const [code, what, run] = JSON.parse(stdout);
+  expect([code, what]).toEqual([78, "can't resolve a.b from keyring 'x'"]);
+  expect(run).toContain('source: "file"');
 });
 
 test.each([

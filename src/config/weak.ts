@@ -125,3 +125,15 @@ export function secretFindings(secrets: readonly NamedSecret[]): readonly string
   }
   return findings;
 }
+
+/** What is wrong with the secrets that stand in a configuration themselves; those elsewhere are not looked at. */
+export function weakConstants(parsed: {
+  readonly gateway?: { readonly auth?: Readonly<Record<string, unknown>> };
+}): readonly string[] {
+  const { auth } = parsed.gateway ?? {};
+  const named = ['token', 'password'].flatMap((field): NamedSecret[] => {
+    const value = auth?.[field];
+    return typeof value === 'string' ? [{ path: `gateway.auth.${field}`, value }] : [];
+  });
+  return secretFindings(named);
+}

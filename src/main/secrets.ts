@@ -1,40 +1,81 @@
+import type { LiveConfig } from '../config/live.ts';
 import { Denied } from '../gateway/method/handler.ts';
-import { type GatewayIdentity, rotateSecret } from '../system/identity.ts';
+import type { Session } from '../gateway/session.ts';
+import { rotateSecret } from '../system/identity.ts';
 import type { Log } from '../system/log.ts';
 
-/** The shared secret in force: one place, read at each use (A13). */
+/** The shared secret in force: the one that the configuration names, else a generated one; read at each use (A13). */
 export class Secrets {
   readonly #stateDir: string;
-  readonly #configured: string | null;
-  readonly #isConfigured: boolean;
+  readonly #live: LiveConfig;
   readonly #log: Log;
   #generated: string | null;
+  /** What opened the sessions there are; `null`: there was none yet. */
+  #last: string | null;
+  #changed: (caller: Session | null) => void = () => {};
+  #caller: Session | null = null;
 
-  /** @param isConfigured the configuration names the secret, whether or not it could be read here */
-  constructor(
-    stateDir: string,
-    identity: GatewayIdentity,
-    { configured, isConfigured }: { readonly configured: string | null; readonly isConfigured: boolean },
-    log: Log,
-  ) {
-    this.#isConfigured = isConfigured;
+  /** @param generated of `identity/gateway.json` */
+  constructor(stateDir: string, live: LiveConfig, generated: string | null, log: Log) {
     this.#stateDir = stateDir;
-    this.#configured = configured;
-    this.#generated = identity.secret;
+    this.#live = live;
+    this.#generated = generated;
     this.#log = log;
-    log.hide(configured);
-    log.hide(identity.secret);
+    log.hide(generated);
+    this.#last = this.#nowOrNull();
   }
 
+  /** @throws where it can't be had now: then it is nobody's */
   now(): string {
-    const secret = this.#isConfigured ? this.#configured : this.#generated;
+    const secret = this.#live.secret() ?? this.#generated;
     if (secret === null) throw new Error('there is no shared secret');
     return secret;
   }
 
+  /** Makes a new generated one. @throws Denied where the configuration names the secret */
   renew(): void {
-    if (this.#isConfigured) throw new Denied({ code: 'conflict', retry: 'never' }, 'secret');
-    this.#generated = rotateSecret(this.#stateDir);
-    this.#log.hide(this.#generated);
+    if (this.#live.namesSecret) throw new Denied({ code: 'conflict', retry: 'never' }, 'secret');
+    this.#generate();
+    this.#last = this.#generated;
+  }
+
+  /** `run` is called when another secret counts than before; the old one opens nothing by then. */
+  onChange(run: (caller: Session | null) => void): void {
+    this.#changed = run;
+  }
+
+  /** Does `work` for a session: if it changes the secret that opened that session, this is told. */
+  async during<T>(caller: Session | null, work: () => Promise<T>): Promise<T> {
+    this.#caller = caller;
+    try {
+      return await work();
+    } finally {
+      this.#caller = null;
+    }
+  }
+
+  /** The configuration may name another one, or none any more. One that can't be had now is no change. */
+  look(): void {
+    if (!this.#live.namesSecret && this.#generated === null) this.#generate();
+    const now = this.#nowOrNull();
+    if (now === null || now === this.#last) return;
+    const isFirst = this.#last === null;
+    this.#last = now;
+    if (!isFirst) this.#changed(this.#caller);
+  }
+
+  #generate(): void {
+    const secret = rotateSecret(this.#stateDir);
+    this.#log.hide(secret);
+    this.#generated = secret;
+  }
+
+  #nowOrNull(): string | null {
+    try {
+      return this.now();
+    } catch {
+      // It can't be had: it opens nothing.
+      return null;
+    }
   }
 }

@@ -1,0 +1,252 @@
+import { EXIT, Failure } from '../../system/failure.ts';
+import { makeStateDir } from '../../system/state-dir.ts';
+import { escapeText, shellWord } from '../../system/text.ts';
+import { type Context, print } from '../context.ts';
+import { GatewayDown, withGateway } from '../reach.ts';
+import { recordOf, textOf, textsOf } from '../value.ts';
+
+type Row = Readonly<Record<string, unknown>>;
+type Tools = typeof import('../../config/direct.ts');
+
+/** Loaded on use: it reads and writes JSON5 and knows every key. */
+const tools = (): Promise<Tools> => import('../../config/direct.ts');
+
+/** The file that the configuration is read from where no gateway says which. */
+function loadOf(context: Context, { configPath }: Tools): { readonly path: string; readonly profile: string | null } {
+  const { path, from, profile } = context.state;
+  return { path: configPath(path, context.host.env, from === '--profile'), profile: profile ?? null };
+}
+
+/** `work` with the gateway, or `down` with the file where none runs. */
+async function either<T>(
+  context: Context,
+  work: Parameters<typeof withGateway<T>>[1],
+  down: () => Promise<T> | T,
+): Promise<T> {
+  try {
+    return await withGateway(context, work);
+  } catch (error) {
+    if (!(error instanceof GatewayDown)) throw error;
+    return down();
+  }
+}
+
+async function viewOf(context: Context, t: Tools): Promise<Row> {
+  return either<Row>(
+    context,
+    async (call) => ({ running: true, ...recordOf(await call('config.get')) }),
+    () => ({ running: false, valid: true, pending: [], ...t.readConfig(loadOf(context, t)) }),
+  );
+}
+
+function pathOf(context: Context, text: string, t: Tools) {
+  const path = t.parsePath(text);
+  if (path !== null) return path;
+  throw new Failure(EXIT.usage, {
+    what: `'${text}' can't be a key`,
+    why: 'keys stand with dots between: gateway.auth.mode, gateway.allowedHosts[0]',
+    run: `${context.command} config schema`,
+  });
+}
+
+// ---- reading ----------------------------------------------------------------------------------------------------------
+
+/** `latchkey config get [PATH]`: a value as it stands in the file; of a secret, where it is and not what it is. */
+export async function configGet(context: Context, [name]: readonly string[]): Promise<number> {
+  const t = await tools();
+  const path = name === undefined ? null : pathOf(context, name, t);
+  const view = await viewOf(context, t);
+  const file = textOf(view.path) ?? '';
+  if (path === null) {
+    print(context, { file, value: view.config }, () => `${JSON.stringify(view.config, null, 2)}\n`);
+    return EXIT.ok;
+  }
+  const key = path.join('.');
+  const value = t.valueAt(view.config, path);
+  if (value === undefined) throw notSet(context, key, file, t);
+  const isHidden = t.isSecret(path) && value === t.REDACTED;
+  const shown = isHidden ? null : value;
+  const text = typeof shown === 'string' ? escapeText(shown) : JSON.stringify(shown, null, 2);
+  print(context, { file, key, value: shown, ...(t.isSecret(path) ? { secret: true } : {}) }, () =>
+    isHidden ? `a secret, in ${file} (not shown)\n` : `${text}\n`,
+  );
+  return EXIT.ok;
+}
+
+function notSet(context: Context, key: string, file: string, t: Tools): Failure {
+  const path = t.parsePath(key) ?? [];
+  const near = t.lookupSchema(path) === null ? t.nearestPath(path) : null;
+  return new Failure(EXIT.failed, {
+    what: `${key} is not set`,
+    why:
+      t.lookupSchema(path) !== null
+        ? `${file} doesn't name it: its default applies`
+        : `there is no such key${near === null ? '' : `; did you mean '${near}'?`}`,
+    run: near === null ? `${context.command} config get` : `${context.command} config get ${shellWord(near)}`,
+  });
+}
+
+/** `latchkey config file`: which file it is. */
+export async function configFile(context: Context): Promise<number> {
+  const t = await tools();
+  const view = await either<Row>(
+    context,
+    async (call) => recordOf(await call('config.get')),
+    async () => {
+      const { path } = loadOf(context, t);
+      return { path, exists: process.getBuiltinModule('node:fs').existsSync(path) };
+    },
+  );
+  const { path, exists } = view;
+  print(context, { path, exists }, () => `${textOf(path) ?? ''}\n`);
+  return EXIT.ok;
+}
+
+/** `latchkey config schema [PATH]`: the JSON Schema of the file, or what it says of one key. */
+export async function configSchema(context: Context, [name]: readonly string[]): Promise<number> {
+  const t = await tools();
+  const document = name === undefined ? t.jsonSchema() : t.lookupSchema(pathOf(context, name, t));
+  if (document === null) throw notSet(context, name ?? '', loadOf(context, t).path, t);
+  context.output.out(`${JSON.stringify(document, null, 2)}\n`);
+  return EXIT.ok;
+}
+
+/** `latchkey config validate`: exit 0 when the file could be in force, 78 with line, key and why when not. */
+export async function configValidate(context: Context): Promise<number> {
+  const t = await tools();
+  const view = await viewOf(context, t);
+  const problem = recordOf(view.problem);
+  if (view.valid !== true) {
+    throw new Failure(EXIT.configuration, {
+      what: textOf(problem.what) ?? `${textOf(view.path)} can't be in force`,
+      why: textOf(problem.why) ?? 'the gateway refuses it',
+      run: textOf(problem.run) ?? `${context.command} config schema`,
+    });
+  }
+  const { path, running } = view;
+  const pending = textsOf(view.pending);
+  const warnings = warningsOf(view.warnings);
+  print(context, { valid: true, path, running, pending, warnings }, () => {
+    const lines = [
+      `${path} is good`,
+      ...warnings.map((line) => `  warning  ${escapeText(line)}`),
+      ...(pending.length > 0 ? [`  waits for the next start: ${pending.join(', ')}`] : []),
+    ];
+    return `${lines.join('\n')}\n`;
+  });
+  return EXIT.ok;
+}
+
+function warningsOf(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((row) => (typeof row === 'string' ? row : (textOf(recordOf(row).message) ?? [])));
+}
+
+// ---- changing ---------------------------------------------------------------------------------------------------------
+
+/**
+ * `latchkey config set PATH VALUE`: VALUE is JSON5, else a plain text; `-` reads it from standard input, so that a secret
+ * is in no list of arguments.
+ */
+export async function configSet(context: Context, [name = '', given = '']: readonly string[]): Promise<number> {
+  const t = await tools();
+  const path = pathOf(context, name, t);
+  const text = given === '-' ? await standardInput() : given;
+  const value = t.typedValue(text, path);
+  if (value === null) {
+    throw new Failure(EXIT.usage, {
+      what: `${name} can't be null`,
+      why: 'a key that is not to count is taken out',
+      run: `${context.command} config unset ${shellWord(name)}`,
+    });
+  }
+  if (given !== '-' && t.isSecret(path) && typeof value === 'string') {
+    context.output.err(
+      `latchkey: other users of this host could read the secret in the list of arguments; better: ${context.command} config set ${shellWord(name)} -\n`,
+    );
+  }
+  return changed(context, name, path, value, t);
+}
+
+/** `latchkey config unset PATH`: takes a key out; its default applies. */
+export async function configUnset(context: Context, [name = '']: readonly string[]): Promise<number> {
+  const t = await tools();
+  return changed(context, name, pathOf(context, name, t), undefined, t);
+}
+
+async function changed(
+  context: Context,
+  name: string,
+  path: readonly string[],
+  value: unknown,
+  t: Tools,
+): Promise<number> {
+  const answer = await either<Row>(
+    context,
+    async (call) => {
+      const patch = await patchOf(() => call('config.get'), path, value, t);
+      return { running: true, ...recordOf(await call('config.patch', patch)) };
+    },
+    async () => {
+      const load = loadOf(context, t);
+      makeStateDir(context.state.path);
+      const wait = (delayMs: number) => new Promise<void>((done) => void context.host.clock.after(delayMs, done));
+      const written = await t.changeConfig(load, wait, path, value);
+      const { warnings } = written.loaded;
+      return { running: false, path: load.path, changed: written.changed, live: [], restart: written.keys, warnings };
+    },
+  );
+  const { running, path: file } = answer;
+  const [live, restart, pending] = [textsOf(answer.live), textsOf(answer.restart), textsOf(answer.pending)];
+  const warnings = warningsOf(answer.warnings);
+  const document = {
+    ok: true,
+    file,
+    key: name,
+    changed: answer.changed === true,
+    running,
+    live,
+    restart,
+    pending,
+    warnings,
+  };
+  print(context, document, () => {
+    const verb = value === undefined ? 'taken out of' : 'set in';
+    const what = answer.changed === true ? `${escapeText(name)} is ${verb} ${file}` : `${file} says so already`;
+    const when =
+      answer.changed !== true
+        ? []
+        : running !== true
+          ? ['  no gateway runs; it applies with the next start']
+          : restart.length > 0
+            ? [`  applies with the next start of the gateway: ${restart.join(', ')}`]
+            : ['  applies now'];
+    return `${[what, ...when, ...warnings.map((line) => `  warning  ${escapeText(line)}`)].join('\n')}\n`;
+  });
+  return EXIT.ok;
+}
+
+/** The params of `config.patch`. What a patch can't say by itself is made of what stands there, and of nothing else. */
+async function patchOf(
+  get: () => Promise<unknown>,
+  path: readonly string[],
+  value: unknown,
+  t: Tools,
+): Promise<Readonly<Record<string, unknown>>> {
+  const isPlain = typeof value !== 'object' && path.every((part) => !/^\d+$/.test(part));
+  if (isPlain || (Array.isArray(value) && path.every((part) => !/^\d+$/.test(part)))) {
+    const raw = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value === undefined ? null : value);
+    return { raw: JSON.stringify(raw) };
+  }
+  const view = recordOf(await get());
+  const patch = t.patchBetween(view.config, t.withValue(view.config, path, value));
+  return { raw: JSON.stringify(patch), baseHash: view.hash };
+}
+
+/** All of it, without the line's end. */
+async function standardInput(): Promise<string> {
+  let text = '';
+  process.stdin.setEncoding('utf8');
+  for await (const part of process.stdin) text += part;
+  return text.replace(/\r?\n$/, '');
+}

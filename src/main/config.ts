@@ -1,0 +1,161 @@
+import json5 from 'json5';
+import { applyOf } from '../config/apply.ts';
+import { jsonSchema, lookupSchema, uiHints } from '../config/describe.ts';
+import type { LiveConfig, LiveListener, Reload } from '../config/live.ts';
+import type { LoadOptions } from '../config/load.ts';
+import { mended, patched, replaced } from '../config/patch.ts';
+import { parsePath } from '../config/path.ts';
+import { redactConfig, viewConfig } from '../config/redact.ts';
+import { ConfigConflict, type WriteOptions, type Written, writeConfig } from '../config/write.ts';
+import type { Principal } from '../core/authz/principal.ts';
+import type { MethodOutput } from '../core/protocol/registry.ts';
+import type { ConfigChange, ConfigDesk } from '../gateway/method/config.ts';
+import { WrongParams } from '../gateway/method/handler.ts';
+import { StaleRevision, StoreUnavailable } from '../store/store.ts';
+import { systemClock as clock } from '../system/clock.ts';
+import { hmacSha256 } from '../system/crypto.ts';
+import { EXIT, isFailure } from '../system/failure.ts';
+import type { Log } from '../system/log.ts';
+import type { Secrets } from './secrets.ts';
+
+interface DeskOptions {
+  readonly live: LiveConfig;
+  readonly load: LoadOptions;
+  /** Keys the hashes that are told: without it a weak secret could be guessed from one. */
+  readonly key: Buffer;
+  readonly log: Log;
+  readonly version: string;
+  readonly secrets: Secrets;
+}
+
+const wait = (delayMs: number) => new Promise<void>((resolve) => void clock.after(delayMs, resolve));
+
+/** The configuration of a running gateway, for those who may read or change it. */
+export class Desk implements ConfigDesk {
+  readonly #options: DeskOptions;
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+  }
+
+  async view(): Promise<MethodOutput<'config.get'>> {
+    const { live } = this.#options;
+    await live.reload();
+    return viewConfig(live, (text) => this.#hash(text));
+  }
+
+  async change(change: ConfigChange): Promise<MethodOutput<'config.set'>> {
+    const { live, log } = this.#options;
+    const written = await this.#write(change);
+    const { problem, pending } = await this.#options.secrets.during(change.session, () => live.reload());
+    const applied = written.keys.filter((key) => applyOf(key.split('.')) === 'live');
+    const restart = written.keys.filter((key) => applyOf(key.split('.')) === 'restart');
+    const by = whoOf(change.by);
+    if (written.changed)
+      log.info('configuration changed', { by, method: `config.${change.kind}`, live: applied, restart });
+    return {
+      ok: true,
+      path: written.loaded.path,
+      config: redactConfig(written.loaded.parsed),
+      hash: this.#hash(written.loaded.text ?? ''),
+      changed: written.changed,
+      live: problem === null ? applied : [],
+      restart,
+      pending,
+      warnings: [...written.loaded.warnings, ...(problem === null ? [] : [`${problem.what}: ${problem.why}`])],
+    };
+  }
+
+  async #write({ kind, raw, baseHash }: ConfigChange): Promise<Written> {
+    const { live, load } = this.#options;
+    const options: WriteOptions = { ...load, wait, check: (loaded) => live.check(loaded) };
+    const sent = parsed(raw);
+    try {
+      return await writeConfig(options, (text) => {
+        if (baseHash !== null && baseHash !== this.#hash(text ?? '')) throw new ConfigConflict('another file');
+        if (kind === 'patch') return patched(text ?? '', sent);
+        // Whoever replaces the whole says what they have seen of it.
+        if (text !== null && baseHash === null)
+          throw new WrongParams('baseHash is needed: config.get answers it as hash');
+        return isReadable(text) ? replaced(text ?? '', raw) : mended(live.file.parsed, raw);
+      });
+    } catch (error) {
+      throw refusalOf(error);
+    }
+  }
+
+  async schema(): Promise<MethodOutput<'config.schema'>> {
+    const generatedAt = new Date(clock.now()).toISOString();
+    return { schema: jsonSchema(), uiHints: uiHints(), version: this.#options.version, generatedAt };
+  }
+
+  async lookup(path: string): Promise<MethodOutput<'config.schema.lookup'> | null> {
+    const parts = parsePath(path);
+    return parts === null ? null : lookupSchema(parts);
+  }
+
+  state(): ReturnType<ConfigDesk['state']> {
+    const { live, load } = this.#options;
+    return { path: load.path, pending: live.pending, problem: live.problem };
+  }
+
+  #hash(text: string): string {
+    return hmacSha256(this.#options.key, `latchkey-config-1|${text}`).toString('hex');
+  }
+}
+
+/** What a live configuration tells: one line for each reload, and the secret that may be another one. */
+export function listenerOf(log: Log, secrets: () => Secrets | null): LiveListener {
+  return {
+    hide: (secret) => log.hide(secret),
+    reloaded: ({ live, pending, problem }: Reload) => {
+      if (problem === null) log.info('configuration reloaded', { live, pending });
+      else log.warn('configuration not taken up', { what: problem.what, why: problem.why, run: problem.run });
+    },
+    secretChanged: () => secrets()?.look(),
+  };
+}
+
+function parsed(raw: string): unknown {
+  try {
+    return json5.parse(raw);
+  } catch {
+    // The parser's words would quote what was sent, and that may be secret.
+    throw new WrongParams('raw is not JSON5');
+  }
+}
+
+function isReadable(text: string | null): boolean {
+  try {
+    if (text !== null) json5.parse(text);
+    return true;
+  } catch {
+    // Whoever sends the whole text mends it.
+    return false;
+  }
+}
+
+function refusalOf(error: unknown): unknown {
+  if ((error as Error).name === 'ConfigConflict') {
+    return new StaleRevision('configuration');
+  }
+  if (!isFailure(error)) return error;
+  const { what, why, run, exitCode } = error;
+  // A full disk, a file that is held or closed to us: nothing is wrong with what was sent.
+  if (exitCode === EXIT.later || exitCode === EXIT.permission) return new StoreUnavailable(`${what}: ${why}`, run);
+  return new WrongParams(`${what}: ${why}`, 'config_invalid');
+}
+
+/** A name for the log. */
+function whoOf(principal: Principal): Readonly<Record<string, string>> {
+  switch (principal.kind) {
+    case 'device':
+      return { kind: 'device', device: principal.device };
+    case 'token':
+      return { kind: 'token', name: principal.name };
+    case 'internal':
+      return { kind: 'internal', component: principal.component };
+    default:
+      return { kind: principal.kind };
+  }
+}
