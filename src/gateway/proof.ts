@@ -1,4 +1,5 @@
 import type { Connect } from '../core/authz/command.ts';
+import type { Hops } from './listen/forwarded.ts';
 import type { TransportFacts } from './listen/pipe.ts';
 
 /**
@@ -11,7 +12,7 @@ export interface Position {
   readonly origin: Connect['origin'];
   /** A15: the bucket whose room an ask from here takes. */
   readonly source: string;
-  /** For a person to read. */
+  /** For a person to read: the peer's address, or what a proxy that is trusted said of its client. */
   readonly remote: string;
 }
 
@@ -20,6 +21,8 @@ export interface PositionRules {
   readonly allowedOrigins: readonly string[];
   /** A13: `gateway.auth.sharedSecretFrom`: further exact addresses. */
   readonly secretFrom: readonly string[];
+  /** `gateway.trustedProxies`: whose word on where a request came from is taken; absent: nobody's. */
+  readonly isProxy?: (address: string) => boolean;
 }
 
 export function positionOf(facts: TransportFacts, rules: PositionRules): Position {
@@ -28,14 +31,31 @@ export function positionOf(facts: TransportFacts, rules: PositionRules): Positio
   const origin =
     facts.origin === null ? 'none' : rules.allowedOrigins.includes(facts.origin.toLowerCase()) ? 'allowed' : 'foreign';
   const loopback = isLoopback(address);
-  const named = loopback ? isLoopbackHost(facts.host) : rules.secretFrom.includes(address);
+  const isProxy = rules.isProxy?.(address) ?? false;
+  // What a proxy says moves the bucket and what people read, and gives nothing: it is never local, never direct. Other
+  // programs of a host whose own proxy is listed stay direct: they bring no such header.
+  const client = isProxy ? clientOf(facts.hops ?? [], rules) : null;
+  const named = loopback ? isLoopbackHost(facts.host) : !isProxy && rules.secretFrom.includes(address);
   return {
     // A13: an Origin or a forwarding header means that somebody else speaks through this socket.
     direct: named && facts.origin === null && facts.forwarding.length === 0,
     origin,
-    source: sourceOf(address),
-    remote: address,
+    source: sourceOf(client ?? address),
+    remote: client ?? address,
   };
+}
+
+/**
+ * Threat 25: the right-most hop that is no trusted proxy; whoever is further left could have written it himself.
+ * `null`, which is the proxy itself: none, one that can't be read before it, two kinds of header that don't agree (a
+ * proxy sets one, and hands on the other as its client sent it), or the proxy's own loopback.
+ */
+function clientOf(claims: readonly Hops[], rules: PositionRules): string | null {
+  const [first = null, ...others] = claims.map((hops) => {
+    const hop = hops.findLast((h) => h === null || rules.isProxy?.(h) !== true) ?? null;
+    return hop === null || isLoopback(hop) ? null : hop;
+  });
+  return others.every((other) => other === first) ? first : null;
 }
 
 /** A parsed address literal, never a prefix of a name. `address` comes from the kernel, canonical. */

@@ -194,6 +194,7 @@ describe('upgrade', () => {
       host: `127.0.0.1:${door.port}`,
       origin: null,
       forwarding: ['x-forwarded-for'],
+      hops: [['127.0.0.1']],
       lk,
       userAgent: 'ua',
     });

@@ -73,6 +73,38 @@ describe('sockets that have not spoken', () => {
     expect(admitted).toContain('fourth');
   });
 
+  it('threat 30: through a proxy each client has its own room, and takes none of the others', () => {
+    const { clock, budget, admitted, cut, enter } = budgetOf({ total: 10 });
+    // A proxy that sends whole requests at once: its own room is free again each time.
+    for (let i = 0; i < 5; i += 1) enter(`flood${i}`, 'proxy').moved('flooder');
+    enter('honest', 'proxy').moved('honest');
+    expect(admitted).toHaveLength(6);
+    expect(cut).toEqual([]);
+    clock.advance(250);
+    // What is over the flooder's own room goes once it had its grace, the oldest first.
+    expect(cut).toEqual(['flood0', 'flood1', 'flood2']);
+    clock.advance(10_000);
+    expect(cut).toHaveLength(3);
+    expect(budget.silent).toBe(3);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('rule: who is moved frees room for those that wait, and once gone stays gone', () => {
+    const { clock, budget, admitted, cut, enter } = budgetOf();
+    const [a, b] = ['a', 'b', 'c', 'd'].map((name) => enter(name, 'proxy'));
+    expect(admitted).toEqual(['a', 'b']);
+    a?.moved('x');
+    expect(admitted).toEqual(['a', 'b', 'd']);
+    b?.spoke();
+    b?.moved('x');
+    expect(admitted).toEqual(['a', 'b', 'd', 'c']);
+    a?.moved('x');
+    a?.left();
+    expect(budget.silent).toBe(2);
+    clock.advance(1_000);
+    expect([cut, clock.pending]).toEqual([[], 0]);
+  });
+
   it('rule: the queue is bounded; who has waited longest goes', () => {
     const { budget, cut, enter } = budgetOf({ perSource: 1, queueMax: 2 });
     for (const name of ['a', 'b', 'c', 'd', 'e']) enter(name);

@@ -6,6 +6,8 @@ export interface Silent {
   spoke(): void;
   /** It is gone. */
   left(): void;
+  /** A proxy has said whose it is: from now on it takes that one's room. */
+  moved(sourceName: string): void;
 }
 
 export interface BudgetRules {
@@ -19,7 +21,7 @@ export interface BudgetRules {
 }
 
 interface Entry {
-  readonly source: Source;
+  source: Source;
   readonly admit: () => void;
   readonly cut: () => void;
   admittedAtMs: number | null;
@@ -48,6 +50,8 @@ export class SilentBudget {
   readonly #admitted = new Set<Entry>();
   /** All that wait, oldest first. */
   readonly #queued = new Set<Entry>();
+  /** Sources with more than their room: of what proxies brought, it was not known before. */
+  readonly #over = new Set<Source>();
   #cancelTimer: (() => void) | null = null;
 
   constructor(rules: BudgetRules, clock: Clock) {
@@ -65,8 +69,7 @@ export class SilentBudget {
 
   /** `admit`: read from it now; called at most once, perhaps at once. `cut`: it must go; not called after `spoke`. */
   enter(sourceName: string, admit: () => void, cut: () => void): Silent {
-    const source = this.#sources.get(sourceName) ?? { name: sourceName, admitted: new Set(), queue: [], queued: 0 };
-    this.#sources.set(sourceName, source);
+    const source = this.#sourceOf(sourceName);
     const entry: Entry = { source, admit, cut, admittedAtMs: null };
     if (this.#hasRoom(source)) {
       this.#admit(entry);
@@ -78,7 +81,31 @@ export class SilentBudget {
       this.#plan();
     }
     const leave = () => this.#leave(entry);
-    return { spoke: leave, left: leave };
+    return { spoke: leave, left: leave, moved: (to) => this.#move(entry, to) };
+  }
+
+  #sourceOf(name: string): Source {
+    const source = this.#sources.get(name) ?? { name, admitted: new Set(), queue: [], queued: 0 };
+    this.#sources.set(name, source);
+    return source;
+  }
+
+  #move(entry: Entry, name: string): void {
+    if (!this.#admitted.has(entry) || entry.source.name === name) return;
+    const from = entry.source;
+    entry.source = this.#sourceOf(name);
+    from.admitted.delete(entry);
+    entry.source.admitted.add(entry);
+    this.#settle(from);
+    this.#settle(entry.source);
+    this.#fill();
+  }
+
+  /** Keeps what is known of a source true, once something came or went. */
+  #settle(source: Source): void {
+    if (source.admitted.size > this.#rules.perSource) this.#over.add(source);
+    else this.#over.delete(source);
+    if (source.admitted.size === 0 && source.queued === 0) this.#sources.delete(source.name);
   }
 
   close(): void {
@@ -111,7 +138,7 @@ export class SilentBudget {
     const { source } = entry;
     const was = this.#dequeue(entry) || this.#admitted.delete(entry);
     source.admitted.delete(entry);
-    if (source.admitted.size === 0 && source.queued === 0) this.#sources.delete(source.name);
+    this.#settle(source);
     return was;
   }
 
@@ -129,7 +156,7 @@ export class SilentBudget {
 
   /** Gives free room to those that wait: the newest first whose source has room. */
   #fill(): void {
-    if (this.#queued.size === 0) {
+    if (this.#queued.size === 0 && this.#over.size === 0) {
       this.close();
       return;
     }
@@ -154,13 +181,14 @@ export class SilentBudget {
     return null;
   }
 
-  /** Who must make room for those that wait, oldest first: of a source that is full itself, or of all. */
+  /** Who must go, oldest first: of a source that is full itself and has others waiting, of one with too many, or of all. */
   #victim(): Entry | null {
-    if (this.#queued.size === 0) return null;
-    const isFull = this.#admitted.size >= this.#rules.total;
+    if (this.#queued.size === 0 && this.#over.size === 0) return null;
+    const isFull = this.#queued.size > 0 && this.#admitted.size >= this.#rules.total;
     for (const entry of this.#admitted) {
       const { source } = entry;
-      if (isFull || (source.queued > 0 && source.admitted.size >= this.#rules.perSource)) return entry;
+      if (isFull || this.#over.has(source)) return entry;
+      if (source.queued > 0 && source.admitted.size >= this.#rules.perSource) return entry;
     }
     return null;
   }

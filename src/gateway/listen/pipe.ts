@@ -1,3 +1,5 @@
+import type { Hops } from './forwarded.ts';
+
 /**
  * What a transport knows of its peer, verified by itself. Facts, not opinions: whether the socket counts as direct
  * (A13) is computed from them in one place, gateway/connect.ts.
@@ -12,6 +14,8 @@ export interface TransportFacts {
   readonly origin: string | null;
   /** Names of forwarding and proxy-identity headers that the upgrade carried. */
   readonly forwarding: readonly string[];
+  /** The hops that those headers claim; absent: none do. */
+  readonly hops?: readonly Hops[];
   /** A18: the client's nonce (`?lk=`), 43 base64url characters; `null` when absent or malformed. */
   readonly lk: string | null;
   readonly userAgent: string | null;

@@ -7,9 +7,11 @@ import type { Clock } from '../../system/clock.ts';
 import { codeOf } from '../../system/failure.ts';
 import { refuseUpgrade } from '../http/refuse.ts';
 import { type BudgetRules, type Silent, SilentBudget } from './budget.ts';
+import { hopsOf } from './forwarded.ts';
 import { canonicalAddress, type HeaderFacts, headerFacts, isOwnHost, lkOf } from './host.ts';
 import { PortTaken, portOccupant } from './occupant.ts';
-import type { Accept } from './pipe.ts';
+import type { Accept, TransportFacts } from './pipe.ts';
+import { TlsLayer, type TlsSource } from './tls.ts';
 import { WebSocketPipe } from './websocket.ts';
 
 // Loaded this way: an ESM import of these costs the start of every command 40 ms (LIBRARIES.md, rule 3).
@@ -26,8 +28,12 @@ export interface TcpOptions {
   readonly accept: Accept;
   /** Plain HTTP requests, their `Host` checked. */
   readonly http: RequestListener;
+  /** Present: TLS, and nothing else, is spoken on this port. */
+  readonly tls?: TlsSource | null;
   /** A15: the bucket of a peer's address. */
   sourceOf(address: string): string;
+  /** The bucket of an upgrade, which may know more than the peer's address: a trusted proxy says whose it is. */
+  clientSource?(facts: TransportFacts): string;
   readonly clock: Clock;
   readonly limits?: Partial<TcpLimits>;
 }
@@ -52,6 +58,8 @@ export interface TcpDoor {
   readonly port: number;
   /** Where it listens in fact. */
   readonly addresses: readonly string[];
+  /** TLS is spoken here: `wss`, `https`. */
+  readonly secure: boolean;
   /** WebSockets now; sockets that haven't spoken; those that wait to be read from. */
   counts(): { readonly open: number; readonly silent: number; readonly waiting: number };
   /** Stops listening; what is connected stays, so that it can be told. */
@@ -81,11 +89,13 @@ class Door implements TcpDoor {
   readonly #options: TcpOptions;
   readonly #limits: TcpLimits;
   readonly #budget: SilentBudget;
-  readonly #guests = new WeakMap<Duplex, Guest>();
+  /** By both ends of the connection: between TCP and HTTP may be a TLS socket. */
+  readonly #guests = new Map<string, Guest>();
   readonly #sockets = new Set<Socket>();
   readonly #pipes = new Set<WebSocketPipe>();
   readonly #http;
   readonly #wss: WebSocketServer;
+  readonly #tls: TlsLayer | null;
   #servers: NetServer[] = [];
   #addresses: string[] = [];
   #port = 0;
@@ -121,6 +131,8 @@ class Door implements TcpDoor {
     };
     this.#wss = new WebSocketServer(webSocketOptions);
     this.#wss.on('wsClientError', (_error, socket) => refuseUpgrade(socket, 400, 'this is no WebSocket handshake'));
+    const secured = (socket: Duplex) => this.#http.emit('connection', socket);
+    this.#tls = options.tls == null ? null : new TlsLayer(options.tls, limits.handshakeMs, secured);
   }
 
   get port(): number {
@@ -129,6 +141,10 @@ class Door implements TcpDoor {
 
   get addresses(): readonly string[] {
     return this.#addresses;
+  }
+
+  get secure(): boolean {
+    return this.#tls !== null;
   }
 
   counts() {
@@ -196,13 +212,17 @@ class Door implements TcpDoor {
     const silent = this.#budget.enter(
       this.#options.sourceOf(address),
       () => {
+        if (this.#tls !== null) return this.#tls.enter(socket);
         this.#http.emit('connection', socket);
         socket.resume();
       },
       cut,
     );
-    this.#guests.set(socket, { silent, cancelDeadline });
+    const ends = endsOf(socket);
+    const guest: Guest = { silent, cancelDeadline };
+    this.#guests.set(ends, guest);
     socket.once('close', () => {
+      if (this.#guests.get(ends) === guest) this.#guests.delete(ends);
       cancelDeadline();
       silent.left();
       this.#sockets.delete(socket);
@@ -210,7 +230,7 @@ class Door implements TcpDoor {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const guest = this.#guests.get(socket);
+    const guest = this.#guests.get(endsOf(request.socket));
     const facts = headerFacts(request);
     const fault = this.#upgradeFault(request, facts);
     if (fault !== null) {
@@ -219,19 +239,10 @@ class Door implements TcpDoor {
     }
     this.#wss.handleUpgrade(request, socket, head, (ws) => {
       guest?.cancelDeadline();
-      const pipe = new WebSocketPipe(
-        ws,
-        {
-          door: 'tcp',
-          address: canonicalAddress(request.socket.remoteAddress),
-          host: facts.host,
-          origin: facts.origin,
-          forwarding: facts.forwarding,
-          lk: lkOf(request.url ?? ''),
-          userAgent: request.headers['user-agent']?.slice(0, 512) ?? null,
-        },
-        this.#options.clock,
-      );
+      const known = transportFacts(request, facts);
+      const source = facts.forwarding.length === 0 ? undefined : this.#options.clientSource?.(known);
+      if (source !== undefined) guest?.silent.moved(source);
+      const pipe = new WebSocketPipe(ws, known, this.#options.clock);
       this.#pipes.add(pipe);
       pipe.open(
         this.#options.accept,
@@ -275,4 +286,22 @@ class Door implements TcpDoor {
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all(closed);
   }
+}
+
+function transportFacts(request: IncomingMessage, facts: HeaderFacts): TransportFacts {
+  return {
+    door: 'tcp',
+    address: canonicalAddress(request.socket.remoteAddress),
+    host: facts.host,
+    origin: facts.origin,
+    forwarding: facts.forwarding,
+    ...(facts.forwarding.length === 0 ? {} : { hops: hopsOf(request.rawHeaders) }),
+    lk: lkOf(request.url ?? ''),
+    userAgent: request.headers['user-agent']?.slice(0, 512) ?? null,
+  };
+}
+
+/** Both ends of a TCP connection: no two have the same at one time. */
+function endsOf(socket: Socket): string {
+  return [socket.remoteAddress, socket.remotePort, socket.localAddress, socket.localPort].join('|');
 }
