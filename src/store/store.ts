@@ -171,34 +171,59 @@ export class StoreUnavailable extends Error {
   }
 }
 
-/** One refusal or connect, for `latchkey why` (A17). Kept apart from the truth; it may be lost. */
+/** One refusal, connect or end of a session, for `latchkey why` (A17). Kept apart from the truth; it may be lost. */
 export interface TraceEntry {
   /** `d_…`: told to the client with the answer. */
   readonly id: string;
+  /** Of the connection: `hello-ok.server.connId`. */
+  readonly conn: string;
   readonly at: Instant;
-  readonly kind: 'connected' | 'waiting' | 'refused';
+  /** `denied`: a call; the others are about the connection itself. */
+  readonly kind: 'connected' | 'waiting' | 'refused' | 'denied' | 'ended';
   /** The refusal's code; `null` for a connect that was let in. */
   readonly code: string | null;
   readonly device: DeviceId | null;
   readonly role: string;
   readonly source: string;
+  /** What else makes two of them unequal: method and scopes of a call. Not kept. */
+  readonly about: string;
+  /** The open request, or the listed rejection, that it was answered with. */
+  readonly request: RequestId | null;
   /** True where a key with a grant, the right secret or the owner stood behind it: room of its own (A17). */
   readonly proven: boolean;
-  /** What the client said of itself and what was found, as JSON. */
-  readonly facts: string;
+  /** What the client said of itself and what was found: bounded, and nothing that JSON can't hold. */
+  readonly facts: Readonly<Record<string, unknown>>;
 }
 
-export interface StoredTrace extends TraceEntry {
-  /** Equal ones within a minute are one row. */
+export interface StoredTrace extends Omit<TraceEntry, 'about' | 'conn'> {
+  /** Equal ones within a minute are one row: the first one's id and time, the latest one's facts. */
   readonly count: number;
+  readonly lastAt: Instant;
+  /** The newest connections that it speaks of, newest first; at most 16. */
+  readonly conns: readonly string[];
+}
+
+/** Which rows of the trace; every part that is given must fit. */
+export interface TraceFilter {
+  readonly device?: DeviceId;
+  readonly conn?: string;
+  /** The beginning of a request's id. */
+  readonly request?: string;
+  /** Only refusals, of connects and of calls. */
+  readonly refused?: true;
 }
 
 export interface Trace {
-  /** Never throws and never waits. */
-  note(entry: TraceEntry): void;
+  /**
+   * Never throws and never waits. Returns the id of the row that now speaks for it: of an earlier one where it repeats
+   * that; `null` where there is no room to note it.
+   */
+  note(entry: TraceEntry): string | null;
   seen(device: DeviceId, at: Instant, reason: string): void;
   lastSeen(device: DeviceId): { readonly at: Instant; readonly reason: string } | null;
   find(id: string): StoredTrace | null;
+  /** Newest first. */
+  list(limit: number, filter?: TraceFilter): readonly StoredTrace[];
   /** Writes what is noted. */
   flush(): void;
   close(): void;

@@ -75,9 +75,29 @@ test('threat 2.13 log poisoning: 64 KB of control characters from a client are o
   const line = renderJson(entries[0] as Entry);
   expect(line.split('\n')).toHaveLength(1);
   expect(line.length).toBeLessThan(600);
-  expect(JSON.parse(line).origin.claimed).toMatch(/^https:\/\/e\\r\\n\\u001b\[2J\\u202eA+…\[\+\d+ bytes\]$/);
+  expect(JSON.parse(line).origin).toBeUndefined();
+  expect(JSON.parse(line).claimed.origin).toMatch(/^https:\/\/e\\r\\n\\u001b\[2J\\u202eA+…\[\+\d+ bytes\]$/);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: none may be left
   expect(renderPretty(entries[0] as Entry, false)).not.toMatch(/[\u0000-\u001f\u202e]/);
+});
+
+test('threat 2.13 log poisoning: what clients say stands together, and no field of ours can be feigned', () => {
+  const { log, entries } = setUp();
+  log.info('m', { source: 'a', client: claimed('x level=error'), claimed: 'ours', deep: { list: [claimed('y'), 1] } });
+  expect(entries[0]?.fields).toEqual({
+    source: 'a',
+    deep: { list: [1] },
+    claimed: { client: 'x level=error', 'deep.list.0': 'y' },
+  });
+  const line = renderPretty(entries[0] as Entry, false);
+  expect(line).toMatch(/ source=a deep=\S+ claimed\.client="x level=error" claimed\.deep\.list\.0="y"$/);
+});
+
+test('rule: a line has a bound, whatever lists add up to', () => {
+  const { log, entries } = setUp();
+  log.info('m', { many: Array.from({ length: 50 }, () => 'x'.repeat(4_000)) });
+  expect(renderJson(entries[0] as Entry).length).toBeLessThan(40_000);
+  expect(entries[0]?.fields).toMatchObject({ fields: ['many'] });
 });
 
 test('A16 the same thing is said once a minute, with how often it was left out', () => {

@@ -34,6 +34,7 @@ export interface Entry {
   readonly level: Level;
   readonly part: string;
   readonly message: string;
+  /** What clients say of themselves stands together under `claimed`, by its field's name, and nowhere else. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
@@ -61,6 +62,8 @@ const KEYS_MAX = 1_000;
 const TEXT_MAX = 4_096;
 const DEPTH_MAX = 5;
 const ITEMS_MAX = 50;
+/** Of a whole line: what lists and depth could still add up to. Whoever reads the log can count on it. */
+const LINE_MAX = 32_768;
 
 /** What a log and its children share. */
 interface Shared {
@@ -143,12 +146,14 @@ class SinkLog implements Log {
     const open = sinks.filter((sink) => rank >= LEVELS.indexOf(sink.level));
     if (open.length === 0) return;
     const clean: Record<string, unknown> = {};
+    const claims: Record<string, string> = {};
     for (const [name, value] of Object.entries(fields)) {
-      const safe = cleanValue(redactor, name, value, 0);
-      if (safe !== undefined) clean[name] = safe;
+      const safe = cleanValue({ redactor, claims }, name, name, value, 0);
+      if (safe !== undefined && name !== 'claimed') clean[name] = safe;
     }
+    const said = Object.keys(claims).length === 0 ? clean : { ...clean, claimed: claims };
     const text = cut(escapeText(redactor.text(message.slice(0, 4 * TEXT_MAX))));
-    const entry: Entry = { at: clock.now(), level, part: this.#part, message: text, fields: clean };
+    const entry: Entry = { at: clock.now(), level, part: this.#part, message: text, fields: bounded(said) };
     for (const sink of open) sink.write(entry);
   }
 }
@@ -157,9 +162,22 @@ function cut(text: string): string {
   return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…[+${text.length - TEXT_MAX}]` : text;
 }
 
+/** The fields, or that they were too many. */
+function bounded(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const size = JSON.stringify(fields).length;
+  return size <= LINE_MAX ? fields : { tooLong: size, fields: Object.keys(fields).slice(0, ITEMS_MAX) };
+}
+
+interface Washing {
+  readonly redactor: Redactor;
+  /** What clients said, taken out of the fields, by the path of the field: `client`, `headers.origin`. */
+  readonly claims: Record<string, string>;
+}
+
 /** A value as it may stand in a line. Redaction comes before cutting: half a secret is one too. */
-function cleanValue(redactor: Redactor, name: string, value: unknown, depth: number): unknown {
-  const again = (key: string, below: unknown) => cleanValue(redactor, key, below, depth + 1);
+function cleanValue(washing: Washing, path: string, name: string, value: unknown, depth: number): unknown {
+  const { redactor, claims } = washing;
+  const again = (key: string, below: unknown) => cleanValue(washing, `${path}.${key}`, key, below, depth + 1);
   switch (typeof value) {
     case 'string':
       return cut(escapeText(redactor.field(name, value.slice(0, 4 * TEXT_MAX))));
@@ -174,12 +192,18 @@ function cleanValue(redactor: Redactor, name: string, value: unknown, depth: num
       return undefined;
   }
   if (value === null) return null;
-  if (value instanceof Claim) return { claimed: claimText(redactor.field(name, value.text.slice(0, TEXT_MAX))) };
+  if (value instanceof Claim) {
+    claims[claimText(path)] = claimText(redactor.field(name, value.text.slice(0, TEXT_MAX)));
+    return undefined;
+  }
   if (depth >= DEPTH_MAX) return '…';
   if (value instanceof Error) return again(name, errorFields(value));
   if (value instanceof Uint8Array) return `${value.length} bytes`;
   if (Array.isArray(value)) {
-    const items = value.slice(0, ITEMS_MAX).map((item) => again(name, item));
+    const items = value
+      .slice(0, ITEMS_MAX)
+      .map((item, at) => cleanValue(washing, `${path}.${at}`, name, item, depth + 1))
+      .filter((item) => item !== undefined);
     return value.length > ITEMS_MAX ? [...items, `…[+${value.length - ITEMS_MAX}]`] : items;
   }
   const entries = Object.entries(value).slice(0, ITEMS_MAX);
@@ -197,7 +221,7 @@ function errorFields(error: Error): Record<string, unknown> {
   };
 }
 
-/** One JSON object: `{"at": ISO time, "level", "part", "message", …fields}`. */
+/** One JSON object: `{"at": ISO time, "level", "part", "message", …fields, "claimed"?: {…}}`. */
 export function renderJson(entry: Entry): string {
   const { at, level, part, message, fields } = entry;
   return JSON.stringify({ at: new Date(at).toISOString(), level, part, message, ...fields });
@@ -209,10 +233,16 @@ const COLOUR: Readonly<Record<Level, string>> = { trace: '90', debug: '90', info
 export function renderPretty(entry: Entry, colour: boolean): string {
   const time = new Date(entry.at).toTimeString().slice(0, 8);
   const paint = (code: string, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const fields = Object.entries(entry.fields).map(([name, value]) => {
-    const text = typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
-    return ` ${paint('90', `${name}=`)}${text}`;
-  });
+  const { claimed: said, ...own } = entry.fields;
+  const claims = typeof said === 'object' && said !== null ? Object.entries(said) : [];
+  // What a client says is quoted, whatever it looks like: it can't pass for a field of ours.
+  const fields = [
+    ...Object.entries(own).map(([name, value]) => {
+      const text = typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+      return ` ${paint('90', `${name}=`)}${text}`;
+    }),
+    ...claims.map(([name, value]) => ` ${paint('90', `claimed.${name}=`)}${JSON.stringify(value)}`),
+  ];
   const level = paint(COLOUR[entry.level], entry.level.toUpperCase().padEnd(5));
   return `${paint('90', time)} ${level} ${entry.part}: ${entry.message}${fields.join('')}`;
 }
