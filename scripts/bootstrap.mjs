@@ -35,6 +35,7 @@ const steps = {
   lint: { run: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'] },
   format: { run: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'] },
   bench: { built: true, run: ['bench/run.ts'] },
+  attack: { built: true, run: ['test/attack/main.ts'] },
   node: { run: [] },
 };
 

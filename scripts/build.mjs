@@ -21,6 +21,14 @@ const entries = {
   gateway: 'src/main/gateway.ts',
   // Read by few commands, and heavy: kept out of what every command loads.
   config: 'src/config/load.ts',
+  configure: 'src/config/direct.ts',
+  // Loaded once in a gateway's life, to make a certificate.
+  selfsigned: 'src/system/selfsigned.ts',
+  // A process of its own, where the network is told of the gateway.
+  announce: 'src/system/announce.ts',
+  remote: 'src/cli/remote.ts',
+  ws: 'src/client/node/ws.ts',
+  qr: 'src/system/qr.ts',
 };
 
 /** Everything a build depends on, as one hash. Tests and notes don't count. */
@@ -102,6 +110,8 @@ async function bundle(name, source, esbuild) {
     legalComments: 'none',
     logLevel: 'warning',
     plugins: [lazySibling],
+    // It carries native code, and is there only where npm could install it.
+    external: ['@napi-rs/keyring'],
   });
 }
 

@@ -4,9 +4,9 @@
 //   node scripts/test.mjs test    the same, a build, and every other folder of test/
 //
 // Ends with the plain line `N passed, N failed`; a type check, a lint run and a build count as one.
-import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { dirname, relative, resolve } from 'node:path';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startVitest } from 'vitest/node';
 
@@ -38,6 +38,28 @@ async function tool(name, args) {
     count.failed += 1;
     console.log(`${Buffer.concat(output).toString().trimEnd()}\n${name}: FAILED (${tookMs} ms)`);
   }
+}
+
+/** Programs that tests of reach run, each with its Debian package. */
+const programs = { sshd: 'openssh-server', ssh: 'openssh-client', caddy: 'caddy', ip: 'iproute2' };
+
+/**
+ * On a machine of CI, as root, what is missing is installed. On a person's machine nothing is: their tests are skipped
+ * there and say what to install.
+ */
+function installPrograms() {
+  if (process.env.CI !== 'true' || process.getuid?.() !== 0) return;
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];
+  const missing = Object.entries(programs)
+    .filter(([name]) => !folders.some((folder) => existsSync(join(folder, name))))
+    .map(([, debian]) => debian);
+  if (missing.length === 0) return;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const options = { env, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8', timeout: 180_000 };
+  const steps = [['update'], ['install', '-y', '--no-install-recommends', ...missing]];
+  const failed = steps.map((args) => spawnSync('apt-get', args, options)).find(({ status }) => status !== 0);
+  const outcome = failed ? `not installed: ${failed.error?.message ?? failed.stderr.trim()}` : 'installed';
+  console.log(`${missing.join(', ')}: ${outcome}`);
 }
 
 /** Counts what vitest ran: a file that could not be loaded is a failure of its own. */
@@ -87,7 +109,10 @@ await Promise.all([
   tool('types', ['node_modules/typescript/bin/tsc', '-b']),
   tool('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings']),
 ]);
-if (wanted === 'test') await tool('build', ['scripts/build.mjs']);
+if (wanted === 'test') {
+  await tool('build', ['scripts/build.mjs']);
+  installPrograms();
+}
 await vitest(wanted === 'check' ? all.filter((name) => quick.includes(name)) : all);
 
 console.log(`${count.passed} passed, ${count.failed} failed`);

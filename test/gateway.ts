@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get as getSecure } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -166,7 +167,7 @@ export async function start(options: GatewayOptions = {}): Promise<Gateway> {
   };
   let run: Record<string, unknown>;
   try {
-    run = await ready(runFile, child, output.all);
+    run = await ready(runFile, child, output.all, config.gateway.tls?.enabled === true);
   } catch (error) {
     child.kill('SIGKILL');
     await exited;
@@ -208,14 +209,20 @@ export async function start(options: GatewayOptions = {}): Promise<Gateway> {
   };
 }
 
-async function ready(runFile: string, child: ChildProcess, printed: () => string): Promise<Record<string, unknown>> {
+async function ready(
+  runFile: string,
+  child: ChildProcess,
+  printed: () => string,
+  secure: boolean,
+): Promise<Record<string, unknown>> {
+  const statusNow = secure ? secureStatusOf : statusOf;
   const deadline = performance.now() + START_MS;
   while (performance.now() < deadline) {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`the gateway ended with ${child.exitCode ?? child.signalCode}:\n${printed()}`);
     const run = readRun(runFile);
     // An earlier, killed gateway may have left its file.
-    if (run !== null && run.pid === child.pid && (await statusOf(Number(run.port), '/readyz')) === 200) return run;
+    if (run !== null && run.pid === child.pid && (await statusNow(Number(run.port), '/readyz')) === 200) return run;
     await sleep(25);
   }
   throw new Error(`the gateway was not ready within ${START_MS} ms:\n${printed()}`);
@@ -240,4 +247,14 @@ export async function statusOf(port: number, path: string): Promise<number> {
   } catch {
     return 0;
   }
+}
+
+/** The same over TLS, whatever the certificate. */
+function secureStatusOf(port: number, path: string): Promise<number> {
+  return new Promise((done) => {
+    const request = getSecure({ host: '127.0.0.1', port, path, rejectUnauthorized: false }, (response) => {
+      response.resume().once('end', () => done(response.statusCode ?? 0));
+    });
+    request.once('error', () => done(0));
+  });
 }

@@ -38,6 +38,10 @@ export interface Running {
   readonly pid: number;
   /** Everything it printed so far. */
   logs(): string;
+  /** What it exits with, once it has; `null` after a signal. */
+  readonly exited: Promise<number | null>;
+  /** Its standard output alone. */
+  stdout(): string;
   /** SIGTERM, and its end. */
   stop(): Promise<void>;
 }
@@ -63,12 +67,14 @@ export async function run(
     env: { PATH: PATHS.join(':'), ...options.env },
   });
   children.add(child);
-  const ended = new Promise<void>((done) => child.once('close', () => done()).once('error', () => done()));
+  const ended = new Promise<number | null>((done) => child.once('close', done).once('error', () => done(null)));
   ended.then(() => children.delete(child));
   let output = '';
+  let stdout = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
+      if (stream === child.stdout) stdout += text;
     });
   }
   const stop = async () => {
@@ -86,7 +92,7 @@ export async function run(
     }
     await sleep(50);
   }
-  return { pid: child.pid ?? 0, logs: () => output, stop };
+  return { pid: child.pid ?? 0, exited: ended, logs: () => output, stdout: () => stdout, stop };
 }
 
 /** Runs a program to its end, whatever that is. @param env beside a PATH, all that it gets @param input its standard input */

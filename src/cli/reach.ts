@@ -7,6 +7,7 @@ import { fits, ownerSocketPlace } from '../system/owner.ts';
 import { checkPrivateDirectory, enterStateDir } from '../system/state-dir.ts';
 import { escapeText, shellWord } from '../system/text.ts';
 import { type Context, tell } from './context.ts';
+import { aimOf } from './remote-target.ts';
 import { readRun } from './running.ts';
 import { isRecord } from './value.ts';
 
@@ -30,6 +31,13 @@ export type Call = (method: string, params?: Readonly<Record<string, unknown>>) 
  * @throws GatewayDown, GatewayBusy; Failure for a refusal, or for a directory that isn't ours
  */
 export async function withGateway<T>(context: Context, work: (call: Call) => Promise<T>): Promise<T> {
+  const target = await aimOf(context);
+  if (target === null) return withOwnGateway(context, work);
+  return (await import('./remote.ts')).withRemote(context, target, context.calls, work);
+}
+
+/** The same with this state directory's own gateway, whatever else a flag, the environment or the configuration names. */
+export async function withOwnGateway<T>(context: Context, work: (call: Call) => Promise<T>): Promise<T> {
   const line = await Line.open(context);
   const call: Call = async (method, params) => {
     const began = context.host.clock.monotonicMs();
@@ -190,12 +198,16 @@ async function refusalOf(error: RemoteError, context: Context, method: string): 
     error.refusal === null
       ? null
       : remedyFor(error.refusal, { command: context.command, method, ...(requestId ? { requestId } : {}) });
+  // A17: the remedy stays what mends it; this is for who wants to know more.
+  if (isRecord(details) && typeof details.decision === 'string')
+    tell(context, `decision: ${context.command} why ${shellWord(escapeText(details.decision))}`);
   const later = retryable === true || retryAfterMs !== undefined || known?.retry === 'after';
-  return new Failure(later ? EXIT.later : EXIT.failed, {
+  const text = {
     what: `${method} was refused (${escapeText(error.refusal ?? code)})`,
     why: `the gateway says: ${escapeText(error.message.slice(0, 500))}`,
     run: known?.remedy ?? `${context.command} status`,
-  });
+  };
+  return new Failure(later ? EXIT.later : EXIT.failed, text, { cause: error });
 }
 
 /** What a person is told of a gateway that isn't there, or doesn't answer. */

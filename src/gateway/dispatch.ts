@@ -86,7 +86,7 @@ export class Dispatch {
       };
       return { ok: false, refused: refuse(refusal.code, about), denied: refusal.code === 'beyond_decider' };
     }
-    if (error instanceof WrongParams) return no(refuse('params_invalid', { ...context, text: error.message }));
+    if (error instanceof WrongParams) return no(refuse(error.code, { ...context, text: error.message }));
     if (error instanceof StaleRevision) return no(refuse('conflict', { ...context, outcome: 'changed' }));
     this.#onError(error, context.method ?? '');
     // By name, not by class: drivers are chosen by the composition root.

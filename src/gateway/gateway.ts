@@ -12,9 +12,10 @@ import type { Trace } from '../store/store.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Answer } from './answer.ts';
 import type { Challenge, ConnectFacts, DoorRules, Keys, Verdict } from './connect.ts';
-import { Connection, type House } from './connection.ts';
+import { type Asked, Connection, type House } from './connection.ts';
 import type { Diary } from './diary.ts';
 import { type Caller, Dispatch } from './dispatch.ts';
+import { Tracer } from './explain/tracer.ts';
 import type { GuessRules } from './guess.ts';
 import type { Accept, Pipe } from './listen/pipe.ts';
 import { presence } from './method/gateway.ts';
@@ -45,6 +46,8 @@ export interface GatewayOptions {
   freshCode(): string;
   facts(): Omit<GatewayFacts, 'host' | 'platform' | 'uptimeMs' | 'pid'>;
   config: Services['config'];
+  reach: Services['reach'];
+  inspect: Services['inspect'];
   /** Writes a new generated secret; throws `Denied` where the configuration names one. */
   newSecret(): void;
 }
@@ -59,6 +62,7 @@ export class Gateway implements House {
   readonly keys: GatewayOptions['keys'];
   readonly publisher: Publisher;
   readonly room = new CallRoom();
+  readonly tracer: Tracer;
   readonly #dispatch: Dispatch;
   readonly #options: GatewayOptions;
   readonly #connections = new Set<Connection>();
@@ -79,6 +83,12 @@ export class Gateway implements House {
     this.#startedMs = options.clock.monotonicMs();
     this.#pulse = new Pulse(this.#startedMs);
     this.#refusals = new Refusals(options.clock, options.diary, () => options.rules().guesses);
+    this.tracer = new Tracer({
+      ...options,
+      rules: () => this.rules,
+      held: (principal) => this.authority.reportedTo(principal),
+      isDevice: (id) => this.authority.peek(id as DeviceId) !== null,
+    });
     this.publisher = new Publisher((principal, scope) => this.authority.maySee(principal, scope), MAX_BUFFERED_BYTES);
     this.#dispatch = new Dispatch(this.#services(), (error, method) => options.diary.error(`call ${method}`, error));
     const stage = {
@@ -219,10 +229,10 @@ export class Gateway implements House {
         refused: refuse('stopping', { protocol: caller.protocol, retryAfterMs: 1_000 }),
         denied: false,
       };
-    return this.#dispatch.call(caller, method, params);
+    return this.tracer.answered(caller, method, params, await this.#dispatch.call(caller, method, params));
   }
 
-  hello(session: Session, facts: ConnectFacts, verdict: LetIn): Record<string, unknown> {
+  hello(session: Session, asked: Asked & { readonly verdict: LetIn }): Record<string, unknown> {
     const { authority } = this;
     const f = this.#options.facts();
     const mayRead = authority.maySee(session.principal, EVENTS.presence);
@@ -231,7 +241,7 @@ export class Gateway implements House {
       version: f.version,
       connId: session.id,
       bootId: this.#options.bootId,
-      auth: authOf(authority, session, facts, verdict),
+      auth: authOf(authority, session, asked),
       mayRead,
       isAdmin: authority.isAdmin(session.principal),
       presence: mayRead ? presence(this.#services()) : [],
@@ -274,8 +284,9 @@ export class Gateway implements House {
     facts: ConnectFacts,
     verdict: Extract<Verdict, { readonly kind: 'refused' }>,
     context: ErrorContext,
+    decision: string | null,
   ): Refused & { readonly delayMs: number } {
-    return this.#refusals.of(facts, verdict, context);
+    return this.#refusals.of(facts, verdict, context, decision);
   }
 
   #endSessions(device: DeviceId, role: Role): void {
@@ -285,32 +296,10 @@ export class Gateway implements House {
     }
   }
 
-  /** A17: what was decided about a connect, for `latchkey why`; and when a device was last seen. */
-  traced(id: string, facts: ConnectFacts, verdict: Verdict): void {
-    const { clock, trace } = this.#options;
-    const device = verdict.kind === 'unproven' ? null : (verdict.state?.device ?? null);
-    const code =
-      verdict.kind === 'refused' ? verdict.refusal.code : verdict.kind === 'unproven' ? verdict.failure : null;
-    trace.note({
-      id: `d_${id}`,
-      at: clock.now(),
-      device,
-      code,
-      role: facts.role,
-      source: facts.position.source,
-      kind: verdict.kind === 'session' ? 'connected' : verdict.kind === 'waiting' ? 'waiting' : 'refused',
-      proven: verdict.kind === 'session',
-      facts: JSON.stringify({
-        label: facts.label,
-        asked: facts.asked,
-        origin: facts.position.origin,
-        direct: facts.position.direct,
-      }),
-    });
-    if (verdict.kind === 'session' && device !== null) {
-      trace.seen(device, clock.now(), 'connect');
-      this.#refusals.forget(device);
-    }
+  /** A17: notes what was decided about a connect. */
+  traced(id: string, facts: ConnectFacts, verdict: Verdict): string | null {
+    if (verdict.kind === 'session' && verdict.state !== null) this.#refusals.forget(verdict.state.device);
+    return this.tracer.connect(id, facts, verdict);
   }
 
   failed(error: unknown, where: string): void {
@@ -362,15 +351,19 @@ export class Gateway implements House {
 
   #services(): Services {
     const { authority, publisher, keys } = this;
-    const { clock, trace, newId, freshCode, config } = this.#options;
+    const { clock, trace, newId, freshCode, config, reach, inspect } = this.#options;
     return {
       authority,
       publisher,
       keys,
       freshCode,
       config,
+      reach,
+      inspect,
+      isOwnChallenge: (nonce) => [...this.#connections].some((c) => c.nonce === nonce),
       freshId: newId,
       now: () => clock.now(),
+      trace,
       lastSeen: (device) => trace.lastSeen(device),
       settled: (id, timeoutMs) => this.#waiters.outcome(id, (give) => this.after(timeoutMs, give)),
       facts: () => ({
@@ -385,9 +378,13 @@ export class Gateway implements House {
     };
   }
 
-  /** A13, D5.53: the old secret opens nothing from now on, and what it had opened is closed; the caller after its answer. */
   #rotateSecret(caller: Session | null): { readonly closedSessions: number } {
     this.#options.newSecret();
+    return this.secretChanged(caller);
+  }
+
+  /** A13, D5.53: the old secret opens nothing any more; what it had opened is closed, the caller after its answer. */
+  secretChanged(caller: Session | null): { readonly closedSessions: number } {
     const opened = [...this.#connections].filter((c) => c.session?.principal.kind === 'secret');
     for (const c of opened) {
       if (c.session?.id === caller?.id) this.after(100, () => c.end('secret_rotated'));

@@ -1,4 +1,5 @@
 import { ROLES } from '../core/authz/scope.ts';
+import { DAY_MS } from '../core/base/instant.ts';
 import { backoffMs, type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { claimed } from '../system/log.ts';
@@ -10,6 +11,8 @@ type RefusedVerdict = Extract<Verdict, { readonly kind: 'refused' }>;
 
 /** Refusals remembered to tell repeats from first ones; the oldest are forgotten first. */
 const REPEATS_MAX = 1_000;
+/** No refusal holds for longer; with a clock that was set back, what is left would be a year, and overflow timers. */
+const LEFT_MAX_MS = DAY_MS;
 /** Refusals held back at the same time. */
 const HELD_MAX = 256;
 
@@ -29,7 +32,12 @@ export class Refusals {
   }
 
   /** The refusal's words, and by how much they are put off. Writes nothing but a line a minute. */
-  of(facts: ConnectFacts, verdict: RefusedVerdict, context: ErrorContext): Refused & { readonly delayMs: number } {
+  of(
+    facts: ConnectFacts,
+    verdict: RefusedVerdict,
+    context: ErrorContext,
+    decision: string | null,
+  ): Refused & { readonly delayMs: number } {
     const { refusal, state } = verdict;
     // By device where one is known: a stranger's keys are as many as he likes, his place is one.
     const known = state !== null && state.revision > 0;
@@ -39,6 +47,7 @@ export class Refusals {
     this.#diary.rarely(key, 'refused', {
       code: refusal.code,
       times,
+      decision,
       source: facts.position.remote,
       device: state?.device,
       client: claimed(facts.label.clientId),
@@ -83,7 +92,9 @@ export class Refusals {
   }
 
   #retryAfter(refusal: RefusedVerdict['refusal'], times: number): number | null {
-    if (typeof refusal.retry === 'object') return Math.max(refusal.retry.at - this.#clock.now(), 0);
+    if (typeof refusal.retry === 'object') {
+      return Math.min(Math.max(refusal.retry.at - this.#clock.now(), 0), LEFT_MAX_MS);
+    }
     return refusal.retry === 'onApproval' ? backoffMs(times) : null;
   }
 

@@ -5,12 +5,13 @@ import {
   fstatSync,
   fsyncSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { codeOf, EXIT, Failure } from './failure.ts';
 import { newId } from './random.ts';
 import { shellWord } from './text.ts';
@@ -38,6 +39,20 @@ export function replaceFile(path: string, content: string): void {
     throw error;
   }
   syncDirectory(dirname(path));
+}
+
+/** Removes what a `replaceFile` that was killed left beside `path`. For whoever alone writes it: others' may be at work. */
+export function sweepUnfinished(path: string): void {
+  const directory = dirname(path);
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch {
+    // What is wrong with the directory is told to whoever writes there.
+    return;
+  }
+  const left = names.filter((name) => name.startsWith(`${basename(path)}.`) && name.endsWith('.new'));
+  for (const name of left) rmSync(join(directory, name), { force: true });
 }
 
 function syncDirectory(path: string): void {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { decodeBase64url, KEY_BYTES, SigningKey } from './crypto.ts';
 import { EXIT, Failure } from './failure.ts';
-import { readPrivateFile, replaceFile } from './file.ts';
+import { readPrivateFile, replaceFile, sweepUnfinished } from './file.ts';
 import { newSecret, randomBytes } from './random.ts';
 import { shellWord } from './text.ts';
 
@@ -38,6 +38,8 @@ export interface OpenIdentity {
  * @throws Failure 78 when it is missing beside a store, torn, not private, or can't be written
  */
 export function openGatewayIdentity(stateDir: string, options: OpenIdentity): GatewayIdentity {
+  // Half of a change that was killed holds the keys too.
+  sweepUnfinished(identityPath(stateDir));
   const found = readFile(stateDir);
   if (found === null && options.storeExists) {
     throw new Failure(EXIT.configuration, {

@@ -2,7 +2,7 @@ import { chmodSync, closeSync, existsSync, openSync, readFileSync, rmSync, statf
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf, EXIT, Failure } from './failure.ts';
-import { replaceFile } from './file.ts';
+import { replaceFile, sweepUnfinished } from './file.ts';
 import { networkFileSystem } from './filesystem.ts';
 import { processStart } from './process.ts';
 import { ensurePrivateDirectory } from './state-dir.ts';
@@ -137,6 +137,7 @@ function hold(database: DatabaseSync, run: string, { program, brief = false }: L
     database.exec(`PRAGMA user_version = ${fence}; COMMIT`);
     const started = processStart(process.pid) ?? null;
     data = { pid: process.pid, started, program, brief, port: null, socket: null, fence };
+    sweepUnfinished(file);
     write();
   } catch (error) {
     database.close();

@@ -21,6 +21,18 @@ export function processStart(pid: number): string | null | undefined {
   return process.platform === 'win32' ? null : startByPs(pid);
 }
 
+/** A process that somebody stopped (SIGSTOP, Ctrl-Z) is there and does nothing. False also where that can't be told. */
+export function isStopped(pid: number): boolean {
+  if (process.platform !== 'linux') return false;
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return /^[Tt] /.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    // Gone.
+    return false;
+  }
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

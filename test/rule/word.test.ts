@@ -20,6 +20,7 @@ const ruled = [
   'test/matrix',
   'test/rule',
   'test/fault',
+  'test/crash',
   'src/core/authz',
   'src/store',
   'src/authority',

@@ -1,4 +1,5 @@
 import type { Group } from '../command.ts';
+import { config } from './config.ts';
 import { devices } from './devices.ts';
 import { gateway } from './gateway.ts';
 
@@ -11,7 +12,8 @@ export const CATALOG: Group = {
       name: 'status',
       summary: 'one screen: the gateway, your access, devices and open requests',
       example: { line: 'latchkey status', exit: 0, field: 'running', value: true },
-      calls: ['status', 'device.pair.list'],
+      calls: ['status', 'device.pair.list', 'health'],
+      options: (c) => c.option('--deep', 'also look at each part, and say what to run where one fails'),
       load: async () => (await import('../command/status.ts')).status,
     },
     {
@@ -21,6 +23,39 @@ export const CATALOG: Group = {
       calls: ['health'],
       load: async () => (await import('../command/status.ts')).health,
     },
+    {
+      name: 'why [id]',
+      summary: 'explain a decision, change, connection, request or device: facts, rule, outcome, remedy',
+      example: { line: 'latchkey why DEVICE', exit: 0, field: 'outcome.code', value: 'paired' },
+      calls: ['decision.explain'],
+      offline: true,
+      options: (c) => c.option('--last', 'the newest refusal, instead of an id'),
+      load: async () => (await import('../command/why.ts')).why,
+    },
+    {
+      name: 'logs',
+      summary: 'the newest lines of the log; with no gateway running, from its files',
+      example: { line: 'latchkey logs --limit 5', exit: 0, field: 'done', value: true },
+      calls: ['logs.tail'],
+      options: (c) =>
+        c
+          .option('--follow', 'go on with what comes, until Ctrl-C')
+          .option('--level <level>', 'this level and above: trace, debug, info, warn, error')
+          .option('--grep <text>', 'only lines that contain this text, letter by letter: it is no pattern')
+          .option('--limit <number>', 'so many of the newest lines, 200 if not said'),
+      load: async () => (await import('../command/logs.ts')).logs,
+    },
+    {
+      name: 'completion <shell>',
+      summary: 'print what completes commands in bash, zsh or fish',
+      example: { line: 'latchkey completion bash', exit: 0, field: 'shell', value: 'bash' },
+      calls: [],
+      options: (c) => {
+        c.registeredArguments[0]?.choices(['bash', 'zsh', 'fish']);
+        return c;
+      },
+      load: async () => (await import('../command/completion.ts')).completion,
+    },
   ],
-  groups: [devices, gateway],
+  groups: [devices, gateway, config],
 };

@@ -1,5 +1,6 @@
+import { READ } from '../../core/protocol/method/scope.ts';
 import type { Group } from '../command.ts';
-import { device, duration, role, scopes } from '../option.ts';
+import { address, device, duration, role, scopes } from '../option.ts';
 
 const decisions = () => import('../command/devices.ts');
 
@@ -22,7 +23,7 @@ export const devices: Group = {
         line: 'latchkey devices approve REQUEST --scope operator.read --for 12h',
         exit: 0,
         field: 'given.0.scope',
-        value: 'operator.read',
+        value: READ,
       },
       calls: ['device.pair.list', 'device.pair.approve'],
       offline: true,
@@ -45,7 +46,7 @@ export const devices: Group = {
         line: 'latchkey devices narrow DEVICE --scope operator.read',
         exit: 0,
         field: 'scopes.0',
-        value: 'operator.read',
+        value: READ,
       },
       calls: ['device.pair.list', 'device.grant.narrow'],
       offline: true,
@@ -112,6 +113,24 @@ export const devices: Group = {
           .option('--name <name>', 'the name under which it is listed')
           .option('--for <duration>', 'until then only: 30m, 12h, 7d', duration),
       load: async () => (await decisions()).ensure,
+    },
+    {
+      name: 'code',
+      summary: 'make a setup code: it pairs one new device, once, within ten minutes',
+      example: {
+        line: 'latchkey devices code --scope operator.read --public-url wss://gateway.example',
+        exit: 0,
+        field: 'gatewayUrl',
+        value: 'wss://gateway.example',
+      },
+      calls: ['device.code.create'],
+      offline: true,
+      options: (c) =>
+        scopes(role(c), 'what it gives, exactly (repeatable); otherwise read, write and approvals')
+          .option('--none', 'no scope; the device is paired all the same')
+          .option('--public-url <url>', 'the address at which the new device reaches this gateway', address)
+          .option('--no-qr', 'the text alone'),
+      load: async () => (await import('../command/devices-code.ts')).devicesCode,
     },
   ],
 };

@@ -42,11 +42,48 @@ export const gateway: Group = {
       load: async () => (await import('../command/gateway-run.ts')).gatewayRun,
     },
     {
+      name: 'status',
+      summary: 'the gateway of this host: process, listener, configuration, and who else is there',
+      example: { line: 'latchkey gateway status', exit: 0, field: 'listener.state', value: 'ok' },
+      calls: ['health', 'status'],
+      load: async () => (await import('../command/gateway-status.ts')).gatewayStatus,
+    },
+    {
       name: 'probe',
       summary: 'whether the owner socket and the port answer, and as whom',
       example: { line: 'latchkey gateway probe', exit: 0, field: 'tcp.state', value: 'ok' },
       calls: ['health', 'status'],
       load: async () => (await import('../command/gateway-probe.ts')).gatewayProbe,
+    },
+    {
+      name: 'discover',
+      summary: 'gateways of the local network that announce themselves; what they say is a claim',
+      example: {
+        line: 'latchkey gateway discover --interface 127.0.0.1 --timeout 200ms',
+        exit: 0,
+        field: 'asked.0',
+        value: '127.0.0.1',
+      },
+      calls: [],
+      options: (c) => c.option('--interface <address>', "ask from this address of this host's alone"),
+      load: async () => (await import('../command/gateway-discover.ts')).gatewayDiscover,
+    },
+    {
+      name: 'trust',
+      summary: 'what this host knows another gateway by (--url): show it, or take over what you have compared',
+      example: {
+        line: 'latchkey gateway trust --url wss://gateway.example --key KEY',
+        exit: 0,
+        field: 'url',
+        value: 'wss://gateway.example',
+      },
+      calls: [],
+      options: (c) =>
+        c
+          .option('--key <key>', "the gateway's key, 43 characters of base64url")
+          .option('--tls-fingerprint <hex>', 'the SHA-256 of its certificate')
+          .option('--forget', 'know nothing of it any more'),
+      load: async () => (await import('../command/gateway-trust.ts')).gatewayTrust,
     },
     {
       name: 'call <method>',

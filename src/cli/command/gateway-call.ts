@@ -1,3 +1,4 @@
+import type { MethodName } from '../../core/protocol/registry.ts';
 import { EXIT, Failure } from '../../system/failure.ts';
 import { type Context, print } from '../context.ts';
 import { callGateway } from '../reach.ts';
@@ -10,7 +11,9 @@ export async function gatewayCall(
   options: Readonly<Record<string, unknown>>,
 ): Promise<number> {
   const params = typeof options.params === 'string' ? paramsOf(options.params, context) : undefined;
-  const payload = (await callGateway(context, method, params)) ?? null;
+  // Its scope is asked for where it is one that this side knows.
+  const calls = [method as MethodName];
+  const payload = (await callGateway({ ...context, calls }, method, params)) ?? null;
   print(context, payload, () => `${JSON.stringify(payload, null, 2)}\n`);
   return EXIT.ok;
 }

@@ -2,8 +2,9 @@ import { type Challenge, hostOf, NoChallenge, readChallenge } from '../../client
 import { decodeBase64url, verifyEd25519 } from '../../system/crypto.ts';
 import { EXIT, isFailure } from '../../system/failure.ts';
 import { readGatewayIdentity } from '../../system/identity.ts';
-import { newNonce, randomBytes } from '../../system/random.ts';
+import { newNonce } from '../../system/random.ts';
 import { type Context, print } from '../context.ts';
+import { type DoorPlace, placeOf, reachable, urlOf } from '../door.ts';
 import { painter } from '../output.ts';
 import { GatewayBusy, GatewayDown, withGateway } from '../reach.ts';
 import { readRun } from '../running.ts';
@@ -12,7 +13,7 @@ import { numberOf, recordOf, textsOf } from '../value.ts';
 /** How long a door may be silent before it is called busy. */
 const PATIENCE_MS = 3_000;
 
-interface Door {
+export interface Door {
   readonly where: string;
   readonly state: 'ok' | 'busy' | 'down' | 'foreign';
   readonly detail: string;
@@ -33,7 +34,7 @@ export async function gatewayProbe(context: Context): Promise<number> {
   return ok ? EXIT.ok : busy ? EXIT.later : EXIT.failed;
 }
 
-async function probeOwner(context: Context, told: { addresses: readonly string[] }): Promise<Door> {
+export async function probeOwner(context: Context, told: { addresses: readonly string[] }): Promise<Door> {
   const { clock } = context.host;
   const beganMs = clock.monotonicMs();
   const where = 'owner socket';
@@ -60,33 +61,27 @@ async function probeOwner(context: Context, told: { addresses: readonly string[]
 }
 
 /** Where the door is: the running gateway says so itself, else its record, else the configuration. */
-async function doorOf(context: Context, told: readonly string[]): Promise<{ address: string; port: number }> {
-  for (const text of told) {
-    const url = URL.canParse(text) ? new URL(text) : null;
-    const port = Number(url?.port);
-    if (url !== null && port > 0) return { address: reachable(url.hostname.replace(/^\[|\]$/g, '')), port };
-  }
+async function doorOf(context: Context, told: readonly string[]): Promise<DoorPlace> {
+  const place = placeOf(told);
+  if (place !== null) return place;
   const run = readRun(context.state.path);
   const { configPath, loadConfig } = await import('../../config/load.ts');
   const path = configPath(context.state.path, context.host.env, context.state.from === '--profile');
   const { gateway } = loadConfig({ path, profile: context.state.profile }).config;
   const address = reachable(gateway.bind.addresses[0] ?? '127.0.0.1');
-  return { address, port: run?.port ?? gateway.port };
+  // What a gateway that was killed left behind says nothing of the next one.
+  return { address, port: (run?.alive === true ? run.port : null) ?? gateway.port, secure: gateway.tls !== null };
 }
 
-function reachable(address: string): string {
-  return address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
-}
-
-async function probeTcp(context: Context, told: readonly string[]): Promise<Door> {
+export async function probeTcp(context: Context, told: readonly string[]): Promise<Door> {
   const { clock } = context.host;
-  const { address, port } = await doorOf(context, told);
-  const where = `ws://${hostOf(address, port)}`;
+  const place = await doorOf(context, told);
+  const { address, port } = place;
+  const where = urlOf(place);
   const lk = newNonce();
   const beganMs = clock.monotonicMs();
   try {
-    const webSocketKey = randomBytes(16).toString('base64');
-    const challenge = await readChallenge({ address, port, lk, webSocketKey, timeoutMs: context.timeoutMs });
+    const challenge = await readChallenge({ ...place, lk, timeoutMs: context.timeoutMs });
     const tookMs = Math.round(clock.monotonicMs() - beganMs);
     return { where, tookMs, ...identified(context, challenge, lk, hostOf(address, port)) };
   } catch (error) {

@@ -12,7 +12,7 @@ export async function secretShow(context: Context): Promise<number> {
   const exists = enterStateDir(stateDir);
   const file = configPath(stateDir, context.host.env, context.state.from === '--profile');
   const loaded = loadConfig({ path: file, profile: context.state.profile });
-  const named = secretOf(loaded, context.host.env).secret;
+  const named = (await secretOf(loaded, context.host.env)).secret;
   const generated = named === null && exists ? (readGatewayIdentity(stateDir)?.secret ?? null) : null;
   const secret = named?.value ?? generated;
   if (secret === null) {

@@ -16,6 +16,7 @@ const AUTH: HelloAuth = {
   unknown: [],
   ignored: [],
   notStored: false,
+  decision: null,
 };
 const FACTS: HelloFacts = {
   protocol: 4,
@@ -67,6 +68,7 @@ describe('hello-ok', () => {
       unknown: ['operator.x'],
       notStored: true,
       rejected: true,
+      decision: 'd_1',
     };
     expect(hello({ protocol: 3 }, said).auth).toMatchObject(said);
     expect(hello({ protocol: 4 }, said).auth).toMatchObject(said);

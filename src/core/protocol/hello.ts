@@ -32,6 +32,8 @@ export interface HelloAuth {
   readonly ignored: readonly string[];
   /** The ask could not be stored and was left out (A4). */
   readonly notStored: boolean;
+  /** A17: by which `latchkey why` explains it; `null`: it could not be noted. */
+  readonly decision: string | null;
 }
 
 export interface HelloFacts {
@@ -68,6 +70,7 @@ function additions(auth: HelloAuth): Record<string, unknown> {
     ...(auth.unknown.length === 0 ? {} : { unknown: auth.unknown }),
     ...(auth.ignored.length === 0 ? {} : { ignored: auth.ignored }),
     ...(auth.notStored ? { notStored: true } : {}),
+    ...(auth.decision === null ? {} : { decision: auth.decision }),
   };
 }
 

@@ -56,7 +56,9 @@ describe('methods', () => {
     const scopeOf = (name: string) => lookup(name)?.plain.scope;
     expect(scopeOf('health')).toBe('none');
     for (const name of ['status', 'system-presence', 'config.get']) expect(scopeOf(name), name).toBe('operator.read');
-    for (const name of METHOD_NAMES.filter((n) => /^device\.(pair|token|grant|code)\./.test(n))) {
+    expect(scopeOf('device.pair.setupCode')).toBe('operator.admin');
+    const decisions = METHOD_NAMES.filter((n) => /^device\.(pair|token|grant|code)\./.test(n));
+    for (const name of decisions.filter((n) => n !== 'device.pair.setupCode')) {
       expect(scopeOf(name), name).toBe('operator.pairing');
     }
     expect(EVENTS.presence).toBe('operator.read');

@@ -1,5 +1,8 @@
 import type { OperatorScope } from '../authz/scope.ts';
-import { configGet, health, secretRotate, status, systemPresence } from './method/gateway.ts';
+import { codeCreate, setupCode } from './method/code.ts';
+import { configGet, configPatch, configSchema, configSchemaLookup, configSet } from './method/config.ts';
+import { decisionExplain } from './method/explain.ts';
+import { health, secretRotate, status, systemPresence } from './method/gateway.ts';
 import {
   grantNarrow,
   grantNarrowSelf,
@@ -10,9 +13,9 @@ import {
   tokenRotateSelf,
   waitUpgrade,
 } from './method/grant.ts';
+import { logsTail } from './method/logs.ts';
 import { type InputOf, type Method, type OutputOf, type RowName, rowName } from './method/method.ts';
 import {
-  codeCreate,
   pairApprove,
   pairEnsure,
   pairList,
@@ -28,6 +31,10 @@ export const METHODS = [
   status,
   systemPresence,
   configGet,
+  configSet,
+  configPatch,
+  configSchema,
+  configSchemaLookup,
   secretRotate,
   pairList,
   pairApprove,
@@ -37,6 +44,7 @@ export const METHODS = [
   pairRename,
   pairEnsure,
   codeCreate,
+  setupCode,
   grantNarrow,
   grantNarrowSelf,
   tokenRotate,
@@ -45,6 +53,8 @@ export const METHODS = [
   tokenRevokeSelf,
   requestUpgrade,
   waitUpgrade,
+  decisionExplain,
+  logsTail,
 ] as const satisfies readonly Method[];
 
 type Row = (typeof METHODS)[number];

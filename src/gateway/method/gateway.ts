@@ -8,7 +8,9 @@ export function health(c: Context): MethodOutput<'health'> {
   return healthOf({ at: c.services.now(), loop: c.services.loop(), durationMs: 0 });
 }
 
-export function status(c: Context): MethodOutput<'status'> {
+export async function status(c: Context, input: MethodInput<'status'>): Promise<MethodOutput<'status'>> {
+  const deep = input.deep === true ? { deep: await c.services.inspect() } : {};
+  const { challenge } = input;
   const f = c.services.facts();
   const { authority } = c.services;
   const known = authority.devices();
@@ -21,6 +23,8 @@ export function status(c: Context): MethodOutput<'status'> {
     rssBytes: process.memoryUsage.rss(),
     latchkey: {
       addresses: f.addresses,
+      tls: f.tls ?? null,
+      warnings: f.warnings ?? [],
       ownerSocket: f.ownerSocket,
       stateDir: f.stateDir,
       store: f.store,
@@ -31,6 +35,9 @@ export function status(c: Context): MethodOutput<'status'> {
       },
       devices: { paired, open },
       sessions: c.services.publisher.size,
+      config: c.services.config.state(),
+      ...deep,
+      ...(challenge === undefined ? {} : { isOwnChallenge: c.services.isOwnChallenge(challenge) }),
     },
   });
 }
@@ -43,10 +50,6 @@ export function presence(services: Context['services']): MethodOutput<'system-pr
   const { host, version, platform } = services.facts();
   const self = { host, version, platform, now: services.now() };
   return presenceOf(self, services.publisher.sessions(), (s) => services.authority.reportedTo(s.principal));
-}
-
-export function configGet(c: Context): MethodOutput<'config.get'> {
-  return c.services.config();
 }
 
 export async function secretRotate(

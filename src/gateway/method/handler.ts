@@ -2,11 +2,14 @@ import type { Authority, Decided } from '../../authority/authority.ts';
 import type { Outcome, Refusal } from '../../core/authz/command.ts';
 import type { DeviceId, Principal, RequestId } from '../../core/authz/principal.ts';
 import type { Instant } from '../../core/base/instant.ts';
-import type { MethodOutput } from '../../core/protocol/registry.ts';
+import type { Trace } from '../../store/store.ts';
 import type { Keys } from '../connect.ts';
+import type { Inspection } from '../inspect.ts';
 import type { Publisher } from '../publish.ts';
 import type { LoopFacts } from '../pulse.ts';
 import type { Session } from '../session.ts';
+import type { Reach } from '../setup.ts';
+import type { ConfigDesk } from './config.ts';
 
 /** One call, as a handler gets it: already allowed, its input already checked. */
 export interface Context {
@@ -25,13 +28,20 @@ export interface Services {
   freshId(): string;
   /** 16 unguessable bytes, base64url. */
   freshCode(): string;
+  /** A17: refusals, connects and ends of sessions; what changed access is in the truth. */
+  readonly trace: Pick<Trace, 'find' | 'list'>;
   lastSeen(device: DeviceId): { readonly at: Instant; readonly reason: string } | null;
   /** Resolves with how the request ended; `null` when it is still open after `timeoutMs`. */
   settled(id: RequestId, timeoutMs: number): Promise<Outcome | null>;
   facts(): GatewayFacts;
+  /** A14: where a new device is to dial. */
+  reach(): Reach;
   loop(): LoopFacts;
-  /** The configuration as people may see it: every secret replaced. */
-  config(): MethodOutput<'config.get'>;
+  /** A look at the gateway's own parts, or the last one where that is not long ago. */
+  inspect(): Promise<Inspection>;
+  /** The nonce is of a socket of this gateway that is open and has not said who it is. */
+  isOwnChallenge(nonce: string): boolean;
+  readonly config: ConfigDesk;
   /** Replaces the generated secret and closes the sessions that the old one opened. Throws where it is configured. */
   rotateSecret(caller: Session | null): { readonly closedSessions: number };
 }
@@ -48,6 +58,14 @@ export interface GatewayFacts {
   readonly store: string;
   readonly authMode: 'token' | 'password';
   readonly configPath: string;
+  /** The certificate that the port speaks with; `null` or absent: plain. `fingerprint`: hex SHA-256 of its DER. */
+  readonly tls?: {
+    readonly fingerprint: string;
+    readonly notAfterMs: Instant;
+    readonly from: 'file' | 'self-signed';
+  } | null;
+  /** What is in force and worth a word: one sentence each. */
+  readonly warnings?: readonly string[];
 }
 
 /** A refusal by the rules, on its way to the caller. */
@@ -65,6 +83,12 @@ export class Denied extends Error {
 /** What the schema can't say of the params. `text`: as in `invalid METHOD params: text`. */
 export class WrongParams extends Error {
   override readonly name = 'WrongParams';
+  /** `config_invalid`: the params are in order, and what they would make of the configuration is not. */
+  readonly code: 'params_invalid' | 'config_invalid';
+  constructor(text: string, code: WrongParams['code'] = 'params_invalid') {
+    super(text);
+    this.code = code;
+  }
 }
 
 /** What was decided, or the refusal thrown. `subject` names what the caller named: `requestId`, `deviceId`. */

@@ -1,14 +1,22 @@
 import type { Handlers } from '../../core/protocol/registry.ts';
+import * as code from './code.ts';
+import * as config from './config.ts';
 import * as device from './device.ts';
+import { explain } from './explain.ts';
 import * as gateway from './gateway.ts';
 import type { Context } from './handler.ts';
+import * as logs from './logs.ts';
 
 /** Each row of the registry and its handler: one missing or too many does not compile. */
 export const HANDLERS: Handlers<Context> = {
   health: gateway.health,
   status: gateway.status,
   'system-presence': gateway.systemPresence,
-  'config.get': gateway.configGet,
+  'config.get': config.get,
+  'config.set': config.set,
+  'config.patch': config.patch,
+  'config.schema': config.schema,
+  'config.schema.lookup': config.lookup,
   'gateway.secret.rotate': gateway.secretRotate,
   'device.pair.list': device.list,
   'device.pair.approve': device.approve,
@@ -17,7 +25,8 @@ export const HANDLERS: Handlers<Context> = {
   'device.pair.remove (self)': device.remove,
   'device.pair.rename': device.rename,
   'device.pair.ensure': device.ensure,
-  'device.code.create': device.makeCode,
+  'device.code.create': code.makeCode,
+  'device.pair.setupCode': code.setupCode,
   'device.grant.narrow': device.narrow,
   'device.grant.narrow (self)': device.narrow,
   'device.token.rotate': device.rotate,
@@ -26,4 +35,6 @@ export const HANDLERS: Handlers<Context> = {
   'device.token.revoke (self)': device.revoke,
   'device.scopes.requestUpgrade': device.requestUpgrade,
   'device.scopes.waitUpgrade': device.waitUpgrade,
+  'decision.explain': explain,
+  'logs.tail': logs.tail,
 };

@@ -2,6 +2,7 @@ import {
   answer,
   approve,
   type Entry,
+  type ErrorContext,
   names,
   PAIRING_WHY,
   pairing,
@@ -10,6 +11,8 @@ import {
   run,
   secretHint,
 } from './entry.ts';
+
+const isConfig = (c: ErrorContext): boolean => c.method?.startsWith('config.') === true;
 
 /** Access refused by a rule: the names are those of `REFUSALS` in core/authz, each of them. */
 export const ACCESS = {
@@ -76,14 +79,15 @@ export const ACCESS = {
     detail: 'NOT_FOUND',
     retry: 'never',
     message: (c) => `unknown ${c.subject ?? 'requestId'}`,
-    remedy: (c) => run(c, 'devices list'),
+    remedy: (c) => (isConfig(c) ? run(c, 'config schema') : run(c, 'devices list')),
   }),
   conflict: answer({
     code: 'INVALID_REQUEST',
     detail: 'CONFLICT',
     retry: 'never',
-    message: (c) => `conflict: the request was ${c.outcome ?? 'changed'} meanwhile`,
-    remedy: (c) => run(c, 'devices list'),
+    message: (c) =>
+      `conflict: the ${isConfig(c) ? 'configuration' : 'request'} was ${c.outcome ?? 'changed'} meanwhile`,
+    remedy: (c) => run(c, isConfig(c) ? 'config get' : 'devices list'),
   }),
   missing_scope: answer({
     code: 'FORBIDDEN',

@@ -52,6 +52,13 @@ export const CALL = {
     message: (c) => `invalid ${c.method ?? ''} params: ${c.text ?? ''}`,
     remedy: () => 'latchkey gateway call METHOD --params JSON',
   }),
+  config_invalid: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'CONFIG_INVALID',
+    retry: 'never',
+    message: (c) => `invalid config: ${c.text ?? ''}`,
+    remedy: (c) => run(c, 'config schema'),
+  }),
   unavailable: answer({
     code: 'UNAVAILABLE',
     detail: 'UNAVAILABLE',
@@ -64,7 +71,7 @@ export const CALL = {
     detail: 'INTERNAL',
     retry: 'after',
     message: 'internal error',
-    remedy: () => `logs/gateway.jsonl in the state directory holds it; ${again()}`,
+    remedy: (c) => `${run(c, 'logs --level error')} on the gateway's host shows it; ${again()}`,
   }),
   busy: answer({
     code: 'UNAVAILABLE',

@@ -71,6 +71,10 @@ export const status = {
   input: Type.Object({
     includeChannelSummary: Type.Optional(Type.Boolean()),
     includeCliProjection: Type.Optional(Type.Boolean()),
+    /** Latchkey's own: also look at the store, the disk, the clock, and what of the state directory names this gateway. */
+    deep: Type.Optional(Type.Boolean()),
+    /** A nonce that a port sent: whether it is this gateway's, on a socket that is still open. */
+    challenge: Type.Optional(Type.String({ maxLength: 64 })),
   }),
   output: Type.Object({
     runtimeVersion: Type.String(),
@@ -147,35 +151,6 @@ export const systemPresence = {
   output: Type.Array(PresenceRow),
   errors: [],
   summary: 'Who is connected.',
-} as const satisfies Method;
-
-export const configGet = {
-  name: 'config.get',
-  scope: READ,
-  role: 'operator',
-  input: Type.Object({}),
-  output: Type.Object({
-    path: Type.String(),
-    exists: Type.Boolean(),
-    /** The file's text, secrets replaced. */
-    raw: Type.Union([Type.String(), Type.Null()]),
-    parsed: Type.Unknown(),
-    /** What 2.19 and 9.6 call the parsed file with what it refers to put in. */
-    resolved: Type.Unknown(),
-    /** 9.6's names for the same. */
-    sourceConfig: Type.Unknown(),
-    runtimeConfig: Type.Unknown(),
-    configRevisionHash: Type.String(),
-    valid: Type.Boolean(),
-    config: Type.Unknown(),
-    /** Of the file; a later write names it. */
-    hash: Type.String(),
-    issues: Type.Array(Type.Unknown()),
-    warnings: Type.Array(Type.Unknown()),
-    legacyIssues: Type.Array(Type.Unknown()),
-  }),
-  errors: [],
-  summary: 'The configuration in force, without any secret value.',
 } as const satisfies Method;
 
 export const secretRotate = {

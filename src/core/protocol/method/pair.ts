@@ -115,19 +115,3 @@ export const pairEnsure = {
   errors: ['beyond_decider', 'beyond_request'],
   summary: 'Declares what a key holds: the owner or a permanent admin, without a request, as often as wanted.',
 } as const satisfies Method;
-
-export const codeCreate = {
-  name: 'device.code.create',
-  scope: PAIRING,
-  role: 'operator',
-  input: Type.Object({ role: Type.Optional(Role), scopes: Scopes, idempotencyKey: IdempotencyKey }),
-  output: Type.Object({
-    /** Shown once; only its hash is kept. */
-    code: Type.String(),
-    role: Type.String(),
-    scopes: Type.Array(Type.String()),
-    expiresAtMs: Type.Number(),
-  }),
-  errors: ['beyond_decider', 'beyond_request'],
-  summary: 'Makes a setup code: good once, for ten minutes, for exactly these scopes.',
-} as const satisfies Method;
