@@ -25,6 +25,11 @@ async function measure(place: Place, { isQuick }: { isQuick: boolean }) {
     { figure: '`latchkey --version`', command: command(process.execPath, CLI, '--version'), atMost: 1.4 },
     { figure: '`latchkey devices list`', command: command(process.execPath, CLI, 'devices', 'list', ...at), atMost: 2 },
     { figure: '`latchkey status`', command: command(process.execPath, CLI, 'status', ...at), atMost: 2 },
+    {
+      figure: '`latchkey status --deep`',
+      command: command(process.execPath, CLI, 'status', '--deep', ...at),
+      atMost: 2.5,
+    },
     { figure: '`latchkey --version`, by bin/latchkey', command: command(SHIM, '--version') },
     { figure: '`latchkey devices list`, by bin/latchkey', command: command(SHIM, 'devices', 'list', ...at) },
     { figure: '`latchkey status`, by bin/latchkey', command: command(SHIM, 'status', ...at) },

@@ -16,6 +16,15 @@ export const port = (text: string): number => {
   return number;
 };
 
+export const address = (text: string): string => {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isPlain = url !== null && `${url.username}${url.password}${url.search}${url.hash}` === '';
+  if (!isPlain || !/^(wss?|https?):$/.test(url.protocol)) {
+    throw new InvalidArgumentError('An address is wss://host:port, and nothing behind it.');
+  }
+  return text;
+};
+
 /** Several, by repeating the option or with commas between. */
 export const names = (text: string, before: readonly string[] | undefined): readonly string[] => [
   ...(before ?? []),

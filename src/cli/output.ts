@@ -9,13 +9,21 @@ export interface Output {
   readonly colour: boolean;
   /** A person can be asked. */
   readonly interactive: boolean;
+  /** The reader of `out` has gone: what goes on printing may stop. */
+  readonly isUnread?: boolean;
 }
 
 /** Whole texts, at once: nothing is left in a buffer when the process ends. What costs time is asked when it is needed. */
 export function processOutput(terminal: { colour(): boolean; interactive(): boolean }): Output {
+  let isUnread = false;
   return {
-    out: (text) => writeAll(1, text),
-    err: (text) => writeAll(2, text),
+    out: (text) => {
+      if (!writeAll(1, text)) isUnread = true;
+    },
+    err: (text) => void writeAll(2, text),
+    get isUnread() {
+      return isUnread;
+    },
     get colour() {
       return terminal.colour();
     },
@@ -25,7 +33,8 @@ export function processOutput(terminal: { colour(): boolean; interactive(): bool
   };
 }
 
-function writeAll(file: number, text: string): void {
+/** False: nobody reads it. */
+function writeAll(file: number, text: string): boolean {
   let bytes = Buffer.from(text, 'utf8');
   while (bytes.length > 0) {
     try {
@@ -34,10 +43,11 @@ function writeAll(file: number, text: string): void {
       const code = codeOf(error);
       // A pipe whose reader is slow: wait for it. One without a reader: nobody wants the rest.
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-      else if (code === 'EPIPE') return;
+      else if (code === 'EPIPE') return false;
       else throw error;
     }
   }
+  return true;
 }
 
 const CODES = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', cyan: '36' } as const;

@@ -11,8 +11,14 @@ import { systemClock as clock } from '../system/clock.ts';
 import type { House } from './house.ts';
 import { reachOf } from './reach.ts';
 
-/** The certificate that the port speaks with, following its files; `null`: no TLS. @throws Failure 78 or 77 */
-export async function openTls({ stateDir, loaded, log }: House): Promise<LiveCertificate | null> {
+/**
+ * The certificate that the port speaks with, following its files; `null`: no TLS. `renewed` is told of each next one.
+ * @throws Failure 78 or 77
+ */
+export async function openTls(
+  { stateDir, loaded, log }: House,
+  renewed: (fingerprint: string) => void,
+): Promise<LiveCertificate | null> {
   const { tls } = loaded.config.gateway;
   if (tls === null) return null;
   const place: CertificatePlace = { stateDir, files: tls.files };
@@ -23,8 +29,10 @@ export async function openTls({ stateDir, loaded, log }: House): Promise<LiveCer
   const warning = certificateWarning(certificate, clock.now());
   if (warning !== null) log.warn(warning);
   return new LiveCertificate(certificate, place, clock, (event, why) => {
-    if (event === 'renewed') log.info('tls certificate renewed', { fingerprint: why });
-    else log.warn('tls certificate not renewed: the files can not be used, and the last good one stays', { why });
+    if (event === 'renewed') {
+      renewed(why);
+      log.info('tls certificate renewed', { fingerprint: why });
+    } else log.warn('tls certificate not renewed: the files can not be used, and the last good one stays', { why });
   });
 }
 

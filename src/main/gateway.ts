@@ -6,7 +6,8 @@ import { httpHandler } from '../gateway/http/http.ts';
 import type { PortTaken } from '../gateway/listen/occupant.ts';
 import { listenOwner } from '../gateway/listen/owner.ts';
 import { listenTcp, type TcpDoor } from '../gateway/listen/tcp.ts';
-import { sourceOf } from '../gateway/proof.ts';
+import { positionOf, sourceOf } from '../gateway/proof.ts';
+import type { Announcer } from '../system/announcer.ts';
 import { systemClock as clock } from '../system/clock.ts';
 import { codeOf, EXIT, Failure } from '../system/failure.ts';
 import { type Lock, takeLock } from '../system/lock.ts';
@@ -16,6 +17,8 @@ import { ownerSocketPlace } from '../system/owner.ts';
 import { makeOwnerKey, removeOwnerKey } from '../system/owner-key.ts';
 import { makeStateDir } from '../system/state-dir.ts';
 import { shellWord } from '../system/text.ts';
+import { announcement } from './announcement.ts';
+import { openTls, pinOf } from './certificate.ts';
 import { configOf, type House, type HouseOptions, openHouse, VERSION } from './house.ts';
 import { type Door, gatewayOptions, urls } from './rules.ts';
 
@@ -34,13 +37,13 @@ const LOGS_KEPT = 3;
 export async function runGateway(options: HouseOptions): Promise<number> {
   const { stateDir } = options;
   makeStateDir(stateDir);
-  const loaded = configOf(options);
+  const live = configOf(options);
   const place = ownerSocketPlace(stateDir);
   const lock = await lockOf(stateDir);
-  const log = logOf(stateDir, loaded.config);
+  const log = logOf(stateDir, () => live.now.config.logging);
   let house: House | null = null;
   try {
-    house = await openHouse(options, loaded, { log, fresh: true });
+    house = await openHouse(options, live, { log, fresh: true });
     return await serve(house, lock, place);
   } finally {
     await house?.close();
@@ -61,20 +64,48 @@ async function lockOf(stateDir: string): Promise<Lock> {
   });
 }
 
-function logOf(stateDir: string, config: Config): Log {
-  const { level, consoleLevel, consoleStyle, maxFileBytes } = config.logging;
-  const style = consoleStyle === 'auto' ? (process.stderr.isTTY ? 'pretty' : 'json') : consoleStyle;
+/** @param now what the configuration says of it: read with each line */
+function logOf(stateDir: string, now: () => Config['logging']): Log {
+  const colour = process.stderr.isTTY && !process.env.NO_COLOR;
+  const consoles = {
+    pretty: consoleSink({ level: 'trace', style: 'pretty', colour }),
+    json: consoleSink({ level: 'trace', style: 'json', colour }),
+  };
+  const automatic = process.stderr.isTTY ? 'pretty' : 'json';
+  const file = new FileSink({
+    level: 'trace',
+    path: join(stateDir, 'logs', 'gateway.jsonl'),
+    keep: LOGS_KEPT,
+    get maxBytes() {
+      return now().maxFileBytes;
+    },
+  });
   return createLog({
     clock,
     sinks: [
-      consoleSink({ level: consoleLevel, style, colour: process.stderr.isTTY && !process.env.NO_COLOR }),
-      new FileSink({ level, path: join(stateDir, 'logs', 'gateway.jsonl'), maxBytes: maxFileBytes, keep: LOGS_KEPT }),
+      {
+        get level() {
+          return now().consoleLevel;
+        },
+        write(entry) {
+          const { consoleStyle } = now();
+          consoles[consoleStyle === 'auto' ? automatic : consoleStyle].write(entry);
+        },
+        flush() {},
+      },
+      {
+        get level() {
+          return now().level;
+        },
+        write: (entry) => file.write(entry),
+        flush: () => file.flush(),
+      },
     ],
   });
 }
 
 async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSocketPlace>): Promise<number> {
-  const { loaded, log, stateDir } = house;
+  const { log, stateDir } = house;
   const door: Door = {
     tcp: null,
     ready: false,
@@ -84,43 +115,66 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
   };
   const gateway = new Gateway(gatewayOptions(house, door));
   house.waitedAt = () => gateway.waitedAt();
+  house.secrets.onChange((caller) => {
+    const { closedSessions } = gateway.secretChanged(caller);
+    log.info('shared secret changed', { closedSessions });
+    // A13: what its sessions could still give by codes ends with it.
+    house.authority.endSecretCodes().catch((error) => log.error('codes of the old secret', { error }));
+  });
   const owner = await listenOwner(place, gateway.accept, clock);
+  let announcer: Announcer | null = null;
   try {
-    lock.describe({ socket: place.path, port: null });
-    door.tcp = await listenAt(loaded.config, gateway, door);
-    lock.describe({ socket: place.path, port: door.tcp.port });
+    lock.describe({ socket: place.path });
+    const spoken = (tlsFingerprint: string) => lock.describe({ tlsFingerprint });
+    door.certificate = await openTls(house, spoken);
+    door.tcp = await listenAt(house, gateway, door);
+    lock.describe({ port: door.tcp.port, tlsFingerprint: door.certificate?.current.fingerprint ?? null });
     await gateway.start();
+    house.live.watch();
     door.ready = true;
+    announcer = announcement(house, door.tcp, pinOf(house, door.certificate));
     log.info('ready', { addresses: urls(door.tcp), ownerSocket: place.path, stateDir });
-    banner(stateDir, place.path, door.tcp);
+    banner(stateDir, place.path, door);
     const signal = await stopSignal();
     door.ready = false;
+    await announcer?.close();
     await door.tcp.stop();
     log.info('stopping', { signal });
     await gateway.stop('service restart', STOP_GRACE_MS);
     return EXIT.ok;
   } finally {
+    await announcer?.close();
     await door.tcp?.close();
+    door.certificate?.close();
     await owner.close();
     removeOwnerKey(stateDir);
   }
 }
 
 /** Port taken: names who has it, most likely this person's own OpenClaw. @throws Failure 78 */
-async function listenAt(config: Config, gateway: Gateway, door: Door): Promise<TcpDoor> {
-  const { bind, port, allowedHosts, handshakeTimeoutMs } = config.gateway;
-  // `Host` names are compared without their port.
-  const hosts = allowedHosts.map((host) => host.replace(/:\d{1,5}$/, ''));
+async function listenAt(house: House, gateway: Gateway, door: Door): Promise<TcpDoor> {
+  const { bind, port, handshakeTimeoutMs } = house.loaded.config.gateway;
+  // Read with each request. `Host` names are compared without their port.
+  const hosts = () => house.loaded.config.gateway.allowedHosts.map((host) => host.replace(/:\d{1,5}$/, ''));
   try {
     return await listenTcp({
       addresses: bind.addresses,
       port,
-      hosts,
+      get hosts() {
+        return hosts();
+      },
       clock,
       sourceOf,
+      clientSource: (facts) => positionOf(facts, gateway.rules).source,
       accept: gateway.accept,
       limits: { handshakeMs: handshakeTimeoutMs },
-      http: httpHandler({ hosts, readiness: () => ({ ready: door.ready, started: door.started }) }),
+      tls: door.certificate ?? null,
+      http: httpHandler({
+        get hosts() {
+          return hosts();
+        },
+        readiness: () => ({ ready: door.ready, started: door.started }),
+      }),
     });
   } catch (error) {
     if (codeOf(error) === 'EADDRINUSE') throw portTaken(error as PortTaken);
@@ -153,10 +207,14 @@ function stopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-function banner(stateDir: string, socket: string, tcp: TcpDoor): void {
+function banner(stateDir: string, socket: string, { tcp, certificate }: Door): void {
+  if (tcp === null) return;
   const lines = [
     `Latchkey ${VERSION} on ${hostname()}`,
     `  address       ${urls(tcp).join('  ')}`,
+    ...(certificate == null
+      ? []
+      : [`  tls           ${certificate.current.from}, sha256 ${certificate.current.fingerprint}`]),
     `  owner socket  ${socket}`,
     `  state         ${stateDir}`,
     '',

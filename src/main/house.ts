@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import pkg from '../../package.json' with { type: 'json' };
 import { Authority } from '../authority/authority.ts';
-import { configPath, type LoadedConfig, loadConfig, secretOf } from '../config/load.ts';
+import { LiveConfig } from '../config/live.ts';
+import { configPath, type LoadedConfig, type LoadOptions, loadConfig } from '../config/load.ts';
 import type { RequestId } from '../core/authz/principal.ts';
 import { isBusy, isOutOfRoom } from '../store/sqlite/failure.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
@@ -13,6 +14,7 @@ import { EXIT, Failure } from '../system/failure.ts';
 import { type GatewayIdentity, identityPath, openGatewayIdentity } from '../system/identity.ts';
 import type { Log } from '../system/log.ts';
 import { newId } from '../system/random.ts';
+import { listenerOf } from './config.ts';
 import { Secrets } from './secrets.ts';
 
 export const VERSION = pkg.version;
@@ -29,7 +31,10 @@ export interface HouseOptions {
 /** Everything of a state directory that decides: the same for a gateway and for a command without one (A11). */
 export interface House {
   readonly stateDir: string;
+  /** The configuration in force now. */
   readonly loaded: LoadedConfig;
+  readonly live: LiveConfig;
+  readonly load: LoadOptions;
   readonly store: Store;
   readonly identity: GatewayIdentity;
   readonly secrets: Secrets;
@@ -41,14 +46,19 @@ export interface House {
   close(): Promise<void>;
 }
 
-/** The configuration of a state directory. @throws Failure 78 naming file, line and key */
-export function configOf(options: HouseOptions): LoadedConfig {
-  return loadConfig({
+function loadOptions(options: HouseOptions): LoadOptions {
+  return {
     path: configPath(options.stateDir, process.env, options.explicitProfile),
     port: options.port,
     bind: options.bind,
     profile: options.profile,
-  });
+  };
+}
+
+/** The configuration of a state directory. @throws Failure 78 naming file, line and key */
+export function configOf(options: HouseOptions): LiveConfig {
+  const load = loadOptions(options);
+  return new LiveConfig(loadConfig(load), { load, env: process.env, clock });
 }
 
 /**
@@ -58,36 +68,45 @@ export function configOf(options: HouseOptions): LoadedConfig {
  */
 export async function openHouse(
   options: HouseOptions,
-  loaded: LoadedConfig,
+  live: LiveConfig,
   { log, fresh }: { readonly log: Log; readonly fresh: boolean },
 ): Promise<House> {
   const { stateDir } = options;
   // A command decides without the secret: one that only the gateway's environment holds must not stop it.
-  const named = fresh ? secretOf(loaded, process.env) : { secret: null, warnings: [] };
+  let secrets: Secrets | null = null;
+  live.listen(listenerOf(log, () => secrets));
+  const weak = fresh ? await live.resolve() : [];
   const store = await openStore(stateDir, fresh);
   try {
     const storeExists = !fresh || (await hasHistory(store));
-    const identity = openGatewayIdentity(stateDir, { storeExists, needsSecret: fresh && named.secret === null });
-    const { auth } = loaded.parsed.gateway ?? {};
-    const isConfigured = auth?.[loaded.config.gateway.auth.mode] !== undefined;
-    const secrets = new Secrets(stateDir, identity, { configured: named.secret?.value ?? null, isConfigured }, log);
-    for (const warning of [...loaded.warnings, ...named.warnings]) log.warn(warning);
+    const identity = openGatewayIdentity(stateDir, { storeExists, needsSecret: fresh && !live.namesSecret });
+    const shared = new Secrets(stateDir, live, identity.secret, log);
+    secrets = shared;
+    for (const warning of [...live.now.warnings, ...weak]) log.warn(warning);
     const trace = openTrace(join(stateDir, 'state', 'trace.sqlite'));
-    const house = { waitedAt: () => new Set<RequestId>() as ReadonlySet<RequestId> };
+    const house = {
+      waitedAt: () => new Set<RequestId>() as ReadonlySet<RequestId>,
+      get loaded() {
+        return live.now;
+      },
+    };
     const authority = await Authority.open({
       store,
       now: () => clock.now(),
       freshId: newId,
-      secretScopes: () => loaded.config.gateway.auth.sharedSecretScopes,
+      secretScopes: () => live.now.config.gateway.auth.sharedSecretScopes,
       waitedAt: () => house.waitedAt(),
       after: clock.after,
     });
     const close = async () => {
+      live.close();
       authority.close();
       trace.close();
       await store.close();
     };
-    return Object.assign(house, { stateDir, loaded, store, identity, secrets, authority, trace, log, close });
+    const load = loadOptions(options);
+    const parts = { stateDir, live, load, store, identity, secrets: shared, authority, trace, log, close };
+    return Object.assign(house, parts);
   } catch (error) {
     await store.close();
     throw error;

@@ -29,12 +29,12 @@ const LOGS_KEPT = 3;
  */
 export async function openOffline(options: HouseOptions, lock: Lock): Promise<Offline> {
   try {
-    const loaded = configOf(options);
-    const { level, maxFileBytes } = loaded.config.logging;
+    const live = configOf(options);
+    const { level, maxFileBytes } = live.now.config.logging;
     const path = join(options.stateDir, 'logs', 'gateway.jsonl');
     const sink = new FileSink({ level, path, maxBytes: maxFileBytes, keep: LOGS_KEPT });
     const log = createLog({ clock, sinks: [sink] });
-    const house = await openHouse(options, loaded, { log, fresh: false });
+    const house = await openHouse(options, live, { log, fresh: false });
     const door = { tcp: null, ready: false, started: false, ownerSocket: '', ownerKey: null };
     const gateway = new Gateway(gatewayOptions(house, door));
     const line = new InProcess((pipe) => gateway.accept(pipe));

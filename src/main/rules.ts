@@ -1,15 +1,22 @@
-import { viewConfig } from '../config/redact.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import type { GatewayOptions } from '../gateway/gateway.ts';
+import { proxyList } from '../gateway/listen/forwarded.ts';
 import type { TcpDoor } from '../gateway/listen/tcp.ts';
+import { certificateWarning, type LiveCertificate } from '../system/certificate.ts';
 import { systemClock as clock } from '../system/clock.ts';
-import { hmacSha256 } from '../system/crypto.ts';
 import { newId, randomBytes } from '../system/random.ts';
+import { pinOf } from './certificate.ts';
+import { Desk } from './config.ts';
 import { type House, VERSION } from './house.ts';
+import { inspector } from './inspect.ts';
 import { keysOf } from './keys.ts';
+import { reachOf } from './reach.ts';
 
 /** The TCP door of a gateway; a command that is a gateway for one moment has none. */
 export interface Door {
   tcp: TcpDoor | null;
+  /** What TLS is spoken with; absent or `null`: no TLS, or no door. */
+  certificate?: LiveCertificate | null;
   ready: boolean;
   readonly started: boolean;
   /** A11: where the owner socket is; empty: there is none. */
@@ -20,9 +27,9 @@ export interface Door {
 
 /** What the gateway is made of, from an open house and a door. */
 export function gatewayOptions(house: House, door: Door): GatewayOptions {
-  const { loaded, identity, secrets, log, stateDir, store, authority, trace } = house;
-  const { gateway: config } = loaded.config;
-  let rules: (ReturnType<typeof doorRules> & { readonly open: TcpDoor | null }) | null = null;
+  const { live, load, identity, secrets, log, stateDir, store, authority, trace } = house;
+  let rules: (ReturnType<typeof doorRules> & { readonly open: TcpDoor | null; readonly by: LoadedConfig }) | null =
+    null;
   return {
     authority,
     trace,
@@ -31,7 +38,8 @@ export function gatewayOptions(house: House, door: Door): GatewayOptions {
     keys: keysOf(identity, door.ownerKey),
     rules: () => {
       // Own origins are known once the door is open; until then nobody comes through it.
-      if (rules === null || rules.open !== door.tcp) rules = { ...doorRules(house, door), open: door.tcp };
+      if (rules === null || rules.open !== door.tcp || rules.by !== live.now)
+        rules = { ...doorRules(house, door), open: door.tcp, by: live.now };
       return rules;
     },
     diary: {
@@ -49,13 +57,20 @@ export function gatewayOptions(house: House, door: Door): GatewayOptions {
       addresses: door.tcp === null ? [] : urls(door.tcp),
       ownerSocket: door.ownerSocket,
       store: store.describe,
-      authMode: config.auth.mode,
-      configPath: loaded.path,
+      authMode: live.now.config.gateway.auth.mode,
+      configPath: live.now.path,
+      tls: tlsFacts(door),
+      warnings: [...live.now.warnings, ...certificateWarnings(door)],
     }),
-    config: () =>
-      viewConfig(loaded, (text) =>
-        hmacSha256(identity.tokenKey, `latchkey-config-1|${text}`).toString('hex'),
-      ) as ReturnType<GatewayOptions['config']>,
+    inspect: inspector(house, () => door.ownerSocket),
+    reach: () =>
+      reachOf({
+        addresses: door.tcp?.addresses ?? live.now.config.gateway.bind.addresses,
+        port: door.tcp?.port ?? live.now.config.gateway.port,
+        bind: live.now.config.gateway.bind.spec,
+        fingerprint: pinOf(house, door.certificate ?? null),
+      }),
+    config: new Desk({ live, load, key: identity.tokenKey, log, version: VERSION, secrets }),
     newSecret: () => secrets.renew(),
   };
 }
@@ -65,6 +80,7 @@ function doorRules({ loaded, secrets }: House, door: Door): ReturnType<GatewayOp
   return {
     allowedOrigins: [...config.controlUi.allowedOrigins, ...ownOrigins(door.tcp)],
     secretFrom: config.auth.sharedSecretFrom,
+    isProxy: proxyList(config.trustedProxies),
     secret: () => secrets.now(),
     authMode: config.auth.mode,
     askMode: config.pairing.ask,
@@ -72,8 +88,19 @@ function doorRules({ loaded, secrets }: House, door: Door): ReturnType<GatewayOp
   };
 }
 
+function tlsFacts({ certificate }: Door) {
+  if (certificate == null) return null;
+  const { fingerprint, notAfterMs, from } = certificate.current;
+  return { fingerprint, notAfterMs, from };
+}
+
+function certificateWarnings({ certificate }: Door): readonly string[] {
+  const warning = certificate == null ? null : certificateWarning(certificate.current, clock.now());
+  return warning === null ? [] : [warning];
+}
+
 export function urls(tcp: TcpDoor): readonly string[] {
-  return tcp.addresses.map((a) => `ws://${a.includes(':') ? `[${a}]` : a}:${tcp.port}`);
+  return tcp.addresses.map((a) => `${tcp.secure ? 'wss' : 'ws'}://${a.includes(':') ? `[${a}]` : a}:${tcp.port}`);
 }
 
 /** The gateway's own pages: what they are served from is exact, and a page elsewhere can't claim it. */
@@ -81,6 +108,6 @@ function ownOrigins(tcp: TcpDoor | null): readonly string[] {
   if (tcp === null) return [];
   const hosts = tcp.addresses.map((a) => (a.includes(':') ? `[${a}]` : a));
   return [...new Set([...hosts, ...(hosts.includes('127.0.0.1') ? ['localhost'] : [])])].map(
-    (h) => `http://${h}:${tcp.port}`,
+    (h) => `${tcp.secure ? 'https' : 'http'}://${h}:${tcp.port}`,
   );
 }

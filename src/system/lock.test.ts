@@ -70,6 +70,7 @@ test('rule lock: one process holds it, a second is told who', async () => {
       brief: false,
       port: 18789,
       socket: '/run/x.sock',
+      tlsFingerprint: null,
       fence: 1,
     },
   });

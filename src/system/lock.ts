@@ -21,6 +21,8 @@ export interface OwnerData {
   readonly port: number | null;
   /** A11: the path of its owner socket; `null` where there is none. */
   readonly socket: string | null;
+  /** Of the certificate that its port speaks with, lower-case hex SHA-256; `null`: none, it speaks in clear. */
+  readonly tlsFingerprint: string | null;
   /** Higher at each take of the lock. */
   readonly fence: number;
 }
@@ -28,7 +30,7 @@ export interface OwnerData {
 export interface Lock {
   readonly owner: OwnerData;
   /** Says in `run/gateway.json` where the holder can be reached. */
-  describe(place: Pick<OwnerData, 'port' | 'socket'>): void;
+  describe(place: Partial<Pick<OwnerData, 'port' | 'socket' | 'tlsFingerprint'>>): void;
   /** Gives the lock back; a second call does nothing. */
   release(): void;
 }
@@ -89,7 +91,7 @@ export function readOwner(stateDir: string): OwnerData | null {
 
 function isOwnerData(data: unknown): data is OwnerData {
   if (typeof data !== 'object' || data === null) return false;
-  const { pid, started, program, brief, port, socket, fence } = data as Record<string, unknown>;
+  const { pid, started, program, brief, port, socket, tlsFingerprint, fence } = data as Record<string, unknown>;
   return (
     Number.isSafeInteger(pid) &&
     Number.isSafeInteger(fence) &&
@@ -97,6 +99,7 @@ function isOwnerData(data: unknown): data is OwnerData {
     typeof brief === 'boolean' &&
     (port === null || Number.isSafeInteger(port)) &&
     (socket === null || typeof socket === 'string') &&
+    (tlsFingerprint === null || typeof tlsFingerprint === 'string') &&
     (started === null || typeof started === 'string')
   );
 }
@@ -136,7 +139,7 @@ function hold(database: DatabaseSync, run: string, { program, brief = false }: L
     const fence = Number(row?.user_version ?? 0) + 1;
     database.exec(`PRAGMA user_version = ${fence}; COMMIT`);
     const started = processStart(process.pid) ?? null;
-    data = { pid: process.pid, started, program, brief, port: null, socket: null, fence };
+    data = { pid: process.pid, started, program, brief, port: null, socket: null, tlsFingerprint: null, fence };
     sweepUnfinished(file);
     write();
   } catch (error) {
@@ -148,9 +151,9 @@ function hold(database: DatabaseSync, run: string, { program, brief = false }: L
     get owner() {
       return data;
     },
-    describe({ port, socket }) {
+    describe(place) {
       if (!isHeld) throw new Error('the lock was given back');
-      data = { ...data, port, socket };
+      data = { ...data, ...place };
       write();
     },
     release() {

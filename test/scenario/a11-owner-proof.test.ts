@@ -128,8 +128,11 @@ describe('A11 the owner proof', () => {
     partner.end();
   });
 
-  it('A11 a command whose socket is gone proves itself by the key', async () => {
-    const one = await start();
+  it.each([
+    ['in clear', {}],
+    ['with TLS', { gateway: { tls: { enabled: true } } }],
+  ])('A11 a command whose socket is gone proves itself by the key, %s', async (_name, config) => {
+    const one = await start({ config });
     rmSync(one.socketPath);
     const listed = await one.cli(['devices', 'list', '--json']);
     expect(listed).toMatchObject({ code: 0, stderr: '' });

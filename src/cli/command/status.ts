@@ -1,45 +1,106 @@
-import { EXIT } from '../../system/failure.ts';
+import { EXIT, isFailure } from '../../system/failure.ts';
 import { claimText, escapeText } from '../../system/text.ts';
+import { readyToConfigure } from '../configured.ts';
 import { type Context, print } from '../context.ts';
 import { renderAge, renderDuration } from '../duration.ts';
 import { painter } from '../output.ts';
-import { failureOf, GatewayBusy, GatewayDown, withGateway } from '../reach.ts';
-import { type RunRecord, readRun } from '../running.ts';
-import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
+import { isSound, type Part, renderParts } from '../part.ts';
+import { type Call, failureOf, GatewayBusy, GatewayDown, withGateway } from '../reach.ts';
+import { numberOf, recordOf, recordsOf, shownOf, textOf, textsOf } from '../value.ts';
 
-/** `latchkey status`: one screen. With no gateway: what can be known without one, exit 0 all the same. */
-export async function status(context: Context): Promise<number> {
+type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * `latchkey status [--deep]`: one screen. With no gateway, or for a caller that may not ask everything: what can be known
+ * all the same, exit 0. `--deep` looks at each part: exit 1 when one of them fails, the gateway itself included.
+ */
+export async function status(context: Context, _args: readonly string[], options: Row): Promise<number> {
+  const isDeep = options.deep === true;
+  await readyToConfigure(context);
   try {
-    const [answer, list] = await withGateway(context, (call) =>
-      Promise.all([call('status'), call('device.pair.list')]),
-    );
-    print(context, { running: true, stateDir: context.state.path, ...recordOf(answer), devices: list }, () =>
-      render(context, recordOf(answer), recordOf(list)),
-    );
-    return EXIT.ok;
+    return await withGateway(context, (call) => answered(context, call, isDeep));
   } catch (error) {
-    if (!(error instanceof GatewayDown)) throw error;
-    const run = readRun(context.state.path);
-    const { path, from } = context.state;
-    const document = { running: false, stateDir: path, stateDirFrom: from, why: error.message, last: run };
-    print(context, document, () => renderDown(context, error, run));
-    return EXIT.ok;
+    if (error instanceof GatewayDown || (isDeep && error instanceof GatewayBusy)) return down(context, error, isDeep);
+    throw error;
   }
+}
+
+async function answered(context: Context, call: Call, isDeep: boolean): Promise<number> {
+  const { clock } = context.host;
+  const began = clock.monotonicMs();
+  const [answer, list] = await Promise.all([
+    allowed(call('status', isDeep ? { deep: true } : undefined)),
+    allowed(call('device.pair.list')),
+  ]);
+  const tookMs = clock.monotonicMs() - began;
+  const denied = [answer, list].flatMap((asked) => asked.denied ?? []);
+  // Whoever may ask nothing is told at least whether it works.
+  const health = answer.value === null ? recordOf(await call('health')) : null;
+  const parts = isDeep ? await deepParts(context, call, { answer, health, list, tookMs }) : null;
+  const document = {
+    running: true,
+    stateDir: context.state.path,
+    ...answer.value,
+    ...(health === null ? {} : { health }),
+    devices: list.value,
+    ...(denied.length === 0 ? {} : { denied }),
+    ...(parts === null ? {} : { deep: { ok: isSound(parts), parts } }),
+  };
+  print(context, document, () => {
+    const text = answer.value === null ? renderDenied(context, denied) : render(context, shownOf(answer.value), list);
+    return `${text}${renderDeep(context, parts)}`;
+  });
+  return parts === null || isSound(parts) ? EXIT.ok : EXIT.failed;
+}
+
+/** An answer, or why this caller may not have it. */
+interface Asked {
+  readonly value: Row | null;
+  readonly denied?: { readonly why: string; readonly run: string };
+}
+
+async function allowed(answer: Promise<unknown>): Promise<Asked> {
+  try {
+    return { value: recordOf(await answer) };
+  } catch (error) {
+    const cause = isFailure(error) ? (error.cause as { refusal?: unknown; message?: unknown } | undefined) : undefined;
+    if (!isFailure(error) || cause?.refusal !== 'missing_scope') throw error;
+    return { value: null, denied: { why: escapeText(String(cause.message)), run: error.run } };
+  }
+}
+
+interface Found {
+  readonly answer: Asked;
+  readonly health: Row | null;
+  readonly list: Asked;
+  readonly tookMs: number;
+}
+
+async function deepParts(context: Context, call: Call, found: Found): Promise<readonly Part[]> {
+  const { listed, partsOf, withoutRead } = await import('./status-deep.ts');
+  const { answer, health, list, tookMs } = found;
+  const parts =
+    answer.value === null
+      ? withoutRead(health ?? {}, answer.denied?.why ?? '')
+      : await partsOf(context, call, answer.value, tookMs);
+  return [...parts, ...listed(list.value, list.denied?.why ?? null)];
+}
+
+function renderDeep(context: Context, parts: readonly Part[] | null): string {
+  return parts === null ? '' : `\n${renderParts(parts, painter(context.output.colour))}`;
 }
 
 function rows(pairs: readonly (readonly [string, string])[]): string {
   return pairs.map(([name, text]) => `${name.padEnd(16)}${text}\n`).join('');
 }
 
-function render(
-  context: Context,
-  answer: Readonly<Record<string, unknown>>,
-  list: Readonly<Record<string, unknown>>,
-): string {
+function render(context: Context, answer: Row, asked: Asked): string {
   const paint = painter(context.output.colour);
   const own = recordOf(answer.latchkey);
   const access = recordOf(own.access);
+  const tls = recordOf(own.tls);
   const scopes = recordsOf(access.scopes).flatMap((row) => textOf(row.scope) ?? []);
+  const list = asked.value ?? {};
   const pending = recordsOf(list.pending).filter((row) => row.state !== 'rejected');
   const paired = recordsOf(list.paired);
   const now = context.host.clock.now();
@@ -55,37 +116,107 @@ function render(
   const text = rows([
     ['gateway', `${paint('green', 'running')}  ${about.join(', ')}`],
     ['address', textsOf(own.addresses).join(', ') || 'not listening yet'],
+    ...(textOf(tls.fingerprint) === null ? [] : [['tls', `${tls.from}, sha256 ${tls.fingerprint}`] as const]),
     ['owner socket', textOf(own.ownerSocket) ?? 'unknown'],
     ['state', `${textOf(own.stateDir) ?? context.state.path}  (${textOf(own.store) ?? 'store unknown'})`],
     ['your access', `${textOf(access.kind) ?? 'unknown'}${scopes.length > 0 ? `: ${scopes.length} scopes` : ''}`],
-    ['devices', `${paired.length} paired, last seen ${seen.length > 0 ? renderAge(Math.max(...seen), now) : 'never'}`],
-    ['open requests', paint(pending.length > 0 ? 'yellow' : 'dim', asks)],
+    ...(asked.denied === undefined
+      ? [
+          [
+            'devices',
+            `${paired.length} paired, last seen ${seen.length > 0 ? renderAge(Math.max(...seen), now) : 'never'}`,
+          ] as const,
+          ['open requests', paint(pending.length > 0 ? 'yellow' : 'dim', asks)] as const,
+        ]
+      : [['devices', counted(answer, asked.denied.why)] as const]),
     ['sessions', String(numberOf(own.sessions) ?? 'unknown')],
+    ...configuration(recordOf(own.config), paint),
   ]);
   const names = pending.map(
-    (row) => `  ${textOf(row.requestId) ?? '?'}  ${claimText(textOf(row.displayName) ?? '')}\n`,
+    (row) => `  ${escapeText(textOf(row.requestId) ?? '?')}  ${claimText(textOf(row.displayName) ?? '')}\n`,
   );
   const slow = lagMs > 1_000 ? paint('yellow', `its event loop was held up for ${Math.round(lagMs)} ms\n`) : '';
-  return `${text}${names.join('')}${slow}`;
+  const warnings = [...edits(recordOf(own.config)), ...textsOf(own.warnings)].map(
+    (line) => `${paint('yellow', 'warning')}  ${line}\n`,
+  );
+  return `${text}${names.join('')}${slow}${warnings.join('')}`;
 }
 
-function renderDown(context: Context, error: GatewayDown, run: RunRecord | null): string {
+/** Where what is in force is not what stands in the file. */
+function edits({ problem, pending }: Row): readonly string[] {
+  const { what, why, run } = recordOf(problem);
+  return [
+    ...(textOf(what) === null ? [] : [`an edit is not in force: ${what}: ${why}; run: ${run}`]),
+    ...(textsOf(pending).length === 0
+      ? []
+      : [`waits for the next start of the gateway: ${textsOf(pending).join(', ')}`]),
+  ];
+}
+
+/** Only what of the file is not in force. */
+function configuration(
+  config: Readonly<Record<string, unknown>>,
+  paint: ReturnType<typeof painter>,
+): readonly (readonly [string, string])[] {
+  const { what, why } = recordOf(config.problem);
+  const pending = textsOf(config.pending);
+  if (textOf(what) !== null) {
+    return [['configuration', paint('red', `not in force: ${escapeText(`${textOf(what)}: ${textOf(why) ?? ''}`)}`)]];
+  }
+  return pending.length === 0
+    ? []
+    : [['configuration', paint('yellow', `waits for the next start: ${escapeText(pending.join(', '))}`)]];
+}
+
+/** How many there are may be known to one who may not see who they are. */
+function counted(answer: Row, why: string): string {
+  const { paired, open } = recordOf(recordOf(answer.latchkey).devices);
+  return `${numberOf(paired) ?? '?'} paired, ${numberOf(open) ?? '?'} asking; who they are is not for this caller: ${why}`;
+}
+
+function renderDenied(context: Context, denied: readonly NonNullable<Asked['denied']>[]): string {
   const paint = painter(context.output.colour);
-  const last =
-    run === null
-      ? 'none known'
-      : `pid ${run.pid} (${escapeText(run.program ?? 'program unknown')}), ${run.alive ? 'still there: starting or stopping' : 'gone'}`;
   return rows([
-    ['gateway', `${paint('red', 'not running')}  ${error.message}`],
-    ['state', `${context.state.path}  (from ${context.state.from})`],
-    ['last gateway', last],
-    ['to start it', `${context.command} gateway run`],
+    ['gateway', `${paint('green', 'running')}  more is not for this caller`],
+    ...denied.map(({ why }) => ['not allowed', why] as const),
+    ['to change that', denied[0]?.run ?? `${context.command} devices list`],
   ]);
+}
+
+async function down(context: Context, error: GatewayDown | GatewayBusy, isDeep: boolean): Promise<number> {
+  const { lookDown, partsDown, rowsDown } = await import('./status-down.ts');
+  const found = await lookDown(context);
+  const { path, from } = context.state;
+  const isBusy = error instanceof GatewayBusy;
+  const parts = isDeep ? partsDown(context, found, error.message, isBusy) : null;
+  const document = {
+    running: false,
+    stateDir: path,
+    stateDirFrom: from,
+    why: error.message,
+    last: found.last,
+    config: found.config,
+    storeBytes: found.storeBytes,
+    ...(parts === null ? {} : { deep: { ok: isSound(parts), parts } }),
+  };
+  print(context, document, () => {
+    const paint = painter(context.output.colour);
+    const text = rows([
+      ['gateway', `${paint('red', isBusy ? 'does not answer' : 'not running')}  ${error.message}`],
+      ['state', `${path}  (from ${from})`],
+      ...rowsDown(found, isBusy),
+      isBusy
+        ? ['to look closer', `${context.command} gateway status`]
+        : ['to start it', `${context.command} gateway run`],
+    ]);
+    return `${text}${renderDeep(context, parts)}`;
+  });
+  return parts === null || isSound(parts) ? EXIT.ok : EXIT.failed;
 }
 
 /** `latchkey health`: exit 0 when the gateway works, 1 when it is down or says that it doesn't. */
 export async function health(context: Context): Promise<number> {
-  let answer: Readonly<Record<string, unknown>>;
+  let answer: Row;
   try {
     answer = recordOf(await withGateway(context, (call) => call('health')));
   } catch (error) {
