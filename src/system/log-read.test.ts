@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const line = (n: number) => `{"at":"2026-01-01T00:00:00.000Z","n":${n}}`;
+const line = (n: number) => `{"time":"2026-01-01T00:00:00.000Z","n":${n}}`;
 const text = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `${line(from + i)}\n`).join('');
 const numbers = (lines: readonly string[]) => lines.map((l) => Number(/"n":(\d+)/.exec(l)?.[1]));
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);

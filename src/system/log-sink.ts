@@ -83,11 +83,11 @@ export class FileSink implements LogSink {
         this.#file = this.#open();
       }
       if (this.#lost > 0) {
-        // `{"at":"…"` of the line itself: it was lost until then.
+        // `{"time":"…"` of the line itself: it was lost until then.
         const at = line.slice(0, line.indexOf(','));
         this.#bytes += writeSync(
           this.#file,
-          `${at},"level":"warn","part":"log","message":"lines lost","lost":${this.#lost}}\n`,
+          `${at},"level":"warn","subsystem":"log","message":"lines lost","lost":${this.#lost}}\n`,
         );
         this.#lost = 0;
       }

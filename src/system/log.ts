@@ -221,10 +221,13 @@ function errorFields(error: Error): Record<string, unknown> {
   };
 }
 
-/** One JSON object: `{"at": ISO time, "level", "part", "message", …fields, "claimed"?: {…}}`. */
+/**
+ * One JSON object: `{"time": ISO time, "level", "subsystem", "message", …fields, "claimed"?: {…}}`: the first four by the
+ * names that OpenClaw's `logs` reads.
+ */
 export function renderJson(entry: Entry): string {
   const { at, level, part, message, fields } = entry;
-  return JSON.stringify({ at: new Date(at).toISOString(), level, part, message, ...fields });
+  return JSON.stringify({ time: new Date(at).toISOString(), level, subsystem: part, message, ...fields });
 }
 
 const COLOUR: Readonly<Record<Level, string>> = { trace: '90', debug: '90', info: '36', warn: '33', error: '31' };

@@ -15,7 +15,7 @@ const ACTING = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202
 
 const logOf = (gateway: Gateway) => join(gateway.stateDir, 'logs', 'gateway.jsonl');
 const entry = (n: number, more: object = {}) =>
-  `${JSON.stringify({ at: '2026-01-01T00:00:00.000Z', level: 'info', part: 'test', message: `line ${n}`, n, ...more })}\n`;
+  `${JSON.stringify({ time: '2026-01-01T00:00:00.000Z', level: 'info', subsystem: 'test', message: `line ${n}`, n, ...more })}\n`;
 
 const children: ChildProcess[] = [];
 afterEach(() => {
@@ -63,7 +63,7 @@ describe('rule: logs', () => {
     const first = await reader.partner.ask('logs.tail', { limit: 5, maxBytes: 250_000 });
     expect(first).toMatchObject({ file: logOf(gateway), reset: false, size: statSync(logOf(gateway)).size });
     expect(Number.isSafeInteger(first.cursor)).toBe(true);
-    expect(JSON.parse(first.lines.at(-1))).toMatchObject({ level: 'info', part: 'gateway' });
+    expect(JSON.parse(first.lines.at(-1))).toMatchObject({ level: 'info', subsystem: 'gateway' });
     const idle = await reader.partner.ask('logs.tail', { cursor: first.cursor, limit: 200, maxBytes: 250_000 });
     expect(idle).toMatchObject({ cursor: first.cursor, lines: [], truncated: false, reset: false });
     appendFileSync(logOf(gateway), `${entry(1)}{"half":`);

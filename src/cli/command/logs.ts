@@ -219,15 +219,15 @@ function readLine(raw: string): Line {
     value = null;
   }
   if (!isRecord(value)) return { raw, entry: null, json: JSON.stringify({ text: escapeText(raw) }) };
-  const { at, level, part, message, ...fields } = value;
+  const { time, level, subsystem, message, ...fields } = value;
   const known = LEVELS.find((name) => name === level);
   // Within JSON text what escapeText makes of a character is that character's own escape.
   const json = escapeText(JSON.stringify(value));
-  if (known === undefined || typeof at !== 'string') return { raw, entry: null, json };
+  if (known === undefined || typeof time !== 'string') return { raw, entry: null, json };
   const entry: Entry = {
-    at: Date.parse(at),
+    at: Date.parse(time),
     level: known,
-    part: escapeText(textOf(part) ?? '?'),
+    part: escapeText(textOf(subsystem) ?? '?'),
     message: escapeText(textOf(message) ?? ''),
     fields: safe(fields) as Entry['fields'],
   };
