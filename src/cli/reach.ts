@@ -207,7 +207,8 @@ async function refusalOf(error: RemoteError, context: Context, method: string): 
     why: `the gateway says: ${escapeText(error.message.slice(0, 500))}`,
     run: known?.remedy ?? `${context.command} status`,
   };
-  return new Failure(later ? EXIT.later : EXIT.failed, text, { cause: error });
+  const exit = error.refusal === 'config_invalid' ? EXIT.configuration : later ? EXIT.later : EXIT.failed;
+  return new Failure(exit, text, { cause: error });
 }
 
 /** What a person is told of a gateway that isn't there, or doesn't answer. */

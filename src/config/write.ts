@@ -1,6 +1,6 @@
 import { lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { codeOf, EXIT, Failure } from '../system/failure.ts';
+import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
 import { replaceFile, sweepUnfinished } from '../system/file.ts';
 import { escapeText, shellWord } from '../system/text.ts';
 import { changedKeys } from './apply.ts';
@@ -48,7 +48,7 @@ export async function writeConfig(options: WriteOptions, edit: (text: string | n
     for (let tries = 1; ; tries += 1) {
       const before = readWhole(file);
       const after = edited(before, edit, options);
-      const loaded = configOf(after, options);
+      const loaded = acceptable(after, options);
       const keys = keysBetween(before, loaded, options);
       if (after === before) return { loaded, keys, changed: false };
       // A secret that the gateway would refuse to start with is not written either.
@@ -62,6 +62,18 @@ export async function writeConfig(options: WriteOptions, edit: (text: string | n
       return { loaded, keys, changed: true };
     }
   });
+}
+
+/** What stands in the file is untouched: the line is that of a text which nobody can look up. */
+function acceptable(after: string, options: LoadOptions): LoadedConfig {
+  try {
+    return configOf(after, options);
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    const what = error.what.replace(/^.*?, line \d+(?:, column \d+)?: /, '');
+    const why = `${error.why}; nothing was written`;
+    throw new Failure(error.exitCode, { what, why, run: 'latchkey config schema' }, { cause: error });
+  }
 }
 
 function edited(before: string | null, edit: (text: string | null) => string, options: LoadOptions): string {

@@ -1,20 +1,11 @@
 // THREATS.md D6.57, A4, A17: a disk without room, on a file system of 3 MiB. Mounting one needs root on Linux; elsewhere
 // these tests are skipped, with that said.
 import { spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Gateway, newStateDir, removeStateDir, start } from '../gateway.ts';
+import { fill, free, obstacle, smallStateDir, unmountAll } from '../attack/disk.ts';
+import { type Gateway, start } from '../gateway.ts';
 import type { Partner } from '../partner/client.ts';
 import { type Identity, newIdentity } from '../partner/identity.ts';
 import type { Peer } from '../partner/peer.ts';
@@ -39,37 +30,12 @@ import {
   WRITE,
 } from '../scenario/act.ts';
 import { TruthReader } from '../scenario/state.ts';
-import { isLinux, isRoot, uid } from './process.ts';
+import { uid } from './process.ts';
 
-const SIZE = '3m';
 /** Whom the program runs as. */
 const AS = uid ?? 0;
-const mounted: string[] = [];
 const open: Partner[] = [];
 let gateway: Gateway | undefined;
-
-function mount(path: string): void {
-  const options = `size=${SIZE},mode=0700,uid=${AS},gid=${AS}`;
-  const done = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]);
-  if (done.status !== 0) throw new Error(`mount: ${done.stderr}`);
-  mounted.push(path);
-}
-
-/** Why this can't be tried here; `null`: it can. */
-function obstacle(): string | null {
-  if (!isLinux) return 'only Linux is known to have tmpfs';
-  if (!isRoot) return 'mounting needs root';
-  const place = newStateDir();
-  try {
-    mount(place);
-    spawnSync('umount', [mounted.pop() ?? '']);
-    return null;
-  } catch (error) {
-    return String(error);
-  } finally {
-    removeStateDir(place);
-  }
-}
 
 const why = obstacle();
 if (why !== null) console.log(`skipped: the full disk: ${why}`);
@@ -78,35 +44,8 @@ afterEach(async () => {
   for (const partner of open.splice(0)) partner.end();
   await gateway?.halt();
   gateway = undefined;
-  for (const path of mounted.splice(0)) {
-    spawnSync('umount', ['-l', path]);
-    removeStateDir(path);
-  }
+  unmountAll();
 });
-
-/** A state directory on a file system of its own. */
-function smallStateDir(): string {
-  const stateDir = newStateDir({}, AS);
-  const config = readFileSync(join(stateDir, 'latchkey.json'));
-  mount(stateDir);
-  writeFileSync(join(stateDir, 'latchkey.json'), config, { mode: 0o600 });
-  spawnSync('chown', [`${AS}:${AS}`, join(stateDir, 'latchkey.json')]);
-  return stateDir;
-}
-
-/** Takes all the room that is left. */
-function fill(stateDir: string): void {
-  const file = openSync(join(stateDir, 'filler'), 'a');
-  try {
-    for (;;) writeSync(file, Buffer.alloc(4096, 7));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-  } finally {
-    closeSync(file);
-  }
-}
-
-const free = (stateDir: string) => rmSync(join(stateDir, 'filler'));
 
 interface World {
   readonly up: Gateway;
@@ -120,7 +59,7 @@ interface World {
 }
 
 async function world(): Promise<World> {
-  const up = await start({ stateDir: smallStateDir(), uid: AS });
+  const up = await start({ stateDir: smallStateDir(AS), uid: AS });
   gateway = up;
   const owner = await up.owner();
   const known = await paired(owner, [READ]);
@@ -266,7 +205,7 @@ describe.skipIf(why !== null)('threat 57: a full disk', () => {
   });
 
   it('threat 57 a start without room on a new state directory says so and leaves no half-made store', async () => {
-    const stateDir = smallStateDir();
+    const stateDir = smallStateDir(AS);
     mkdirSync(join(stateDir, 'state'), { mode: 0o700 });
     spawnSync('chown', [`${AS}:${AS}`, join(stateDir, 'state')]);
     fill(stateDir);

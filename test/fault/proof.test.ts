@@ -1,6 +1,7 @@
 // THREATS.md D1 and D2 against a real process, beyond what test/wire holds: what a proof is worth twice, elsewhere or
 // later, keys that prove nothing, and properties that nobody has heard of.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ANY, SMALL } from '../attack/forgery.ts';
 import { type Gateway, start } from '../gateway.ts';
 import { Partner, plainParams } from '../partner/client.ts';
 import {
@@ -274,28 +275,6 @@ describe('threats 12 to 18', () => {
     );
     expect(await granted(owner, known)).toEqual([READ]);
   });
-
-  /** Every encoding of a point of small order, with the sign bit clear and set. */
-  const SMALL = [
-    '00'.repeat(32),
-    `01${'00'.repeat(31)}`,
-    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
-    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
-    `ec${'ff'.repeat(30)}7f`,
-    `ed${'ff'.repeat(30)}7f`,
-    `ee${'ff'.repeat(30)}7f`,
-  ].flatMap((hex) => {
-    const signed = Buffer.from(hex, 'hex');
-    signed[31] = (signed[31] ?? 0) | 0x80;
-    return [hex, signed.toString('hex')];
-  });
-
-  /** (s·B, s): signs every text for the key that is the neutral point. */
-  const ANY = Buffer.from(
-    '17ffad8068dc0de9935d36636f3ad1b5de6de3413b12388e453b05f2a4c1d3db' +
-      '15cd5b0700000000000000000000000000000000000000000000000000000000',
-    'hex',
-  );
 
   it('threat 15 keys of small order, for which anybody can sign, prove nothing, paired or not', async () => {
     const { createHash } = await import('node:crypto');

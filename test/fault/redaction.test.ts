@@ -1,55 +1,19 @@
 // A17, THREATS.md D5.52: every secret that a gateway meets is a canary, and everything that it writes, prints or sends
 // is searched for it.
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { files, found, heard, type Places } from '../attack/leak.ts';
 import { type Gateway, start } from '../gateway.ts';
 import type { Partner } from '../partner/client.ts';
 import { type Identity, newIdentity } from '../partner/identity.ts';
 import type { Payload, Peer } from '../partner/peer.ts';
 import { openWebSocket } from '../partner/websocket.ts';
+import { isLinux } from '../process.ts';
 import { ADMIN, asking, attempt, gist, once, paired, READ, remove, rotate, session } from '../scenario/act.ts';
-import { isLinux } from './process.ts';
 
 const canary = (name: string) => `canary-${name}-${randomBytes(12).toString('hex')}`;
-
-/** How a secret may look where somebody wrote it down: as it is, in a URL, encoded. */
-function spellings(secret: string): readonly Buffer[] {
-  const bytes = Buffer.from(secret);
-  const decoded = /^[A-Za-z0-9_-]{22,}$/.test(secret) ? [Buffer.from(secret, 'base64url')] : [];
-  const texts = [
-    secret,
-    encodeURIComponent(secret),
-    bytes.toString('base64').replace(/=+$/, ''),
-    bytes.toString('base64url'),
-    bytes.toString('hex'),
-    ...decoded.flatMap((raw) => [raw.toString('hex'), raw.toString('base64').replace(/=+$/, '')]),
-  ];
-  return [...new Set(texts)].map((text) => Buffer.from(text)).concat(decoded.filter((raw) => raw.length >= 16));
-}
-
-/** Places by name: what is there. */
-type Places = Readonly<Record<string, Buffer>>;
-
-/** `canary name: place` for each place in which a secret is found. */
-function found(secrets: Readonly<Record<string, string>>, places: Places): readonly string[] {
-  return Object.entries(secrets).flatMap(([name, secret]) =>
-    Object.entries(places).flatMap(([place, content]) =>
-      spellings(secret).some((spelling) => content.includes(spelling)) ? [`${name}: ${place}`] : [],
-    ),
-  );
-}
-
-function files(root: string): Places {
-  const all = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return Object.fromEntries(
-    all.map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      return [relative(root, path), readFileSync(path)];
-    }),
-  );
-}
 
 function everything(gateway: Gateway): Places {
   const proc = isLinux
@@ -57,11 +21,6 @@ function everything(gateway: Gateway): Places {
     : {};
   return { ...files(join(gateway.stateDir, '..')), ...proc, printed: Buffer.from(gateway.logs()) };
 }
-
-const heard = (peers: Readonly<Record<string, Peer>>): Places =>
-  Object.fromEntries(
-    Object.entries(peers).map(([name, peer]) => [`heard by ${name}`, Buffer.from(peer.received.join('\n'))]),
-  );
 
 describe('threat 52: a configured secret', () => {
   let gateway: Gateway;

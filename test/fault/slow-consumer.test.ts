@@ -1,13 +1,14 @@
 // THREATS.md D4.36: who doesn't read. There is no setting for the bound of 50 MiB that is unread for one client, so it
 // is filled in earnest: a client asks for large answers and takes none, while events go to everybody.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Canary } from '../canary.ts';
 import { type Gateway, start } from '../gateway.ts';
 import { Partner } from '../partner/client.ts';
 import { newIdentity } from '../partner/identity.ts';
 import type { Peer } from '../partner/peer.ts';
 import { until } from '../partner/peer.ts';
+import { descriptors, isLinux, residentBytes } from '../process.ts';
 import { ADMIN, asking, ensure, gist, once, paired, READ, session } from '../scenario/act.ts';
-import { Canary, descriptors, isLinux, residentBytes } from './process.ts';
 
 const DEVICES = 120;
 const BOUND_BYTES = 50 * 1024 * 1024;

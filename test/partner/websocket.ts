@@ -2,6 +2,7 @@
 // without a mask, with reserved bits, torn in the middle.
 import { createHash, randomBytes } from 'node:crypto';
 import { connect as dial, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as dialTls } from 'node:tls';
 
 export const TEXT = 0x1;
 export const BINARY = 0x2;
@@ -13,6 +14,25 @@ export const PONG = 0xa;
 export interface Closed {
   readonly code: number;
   readonly reason: string;
+}
+
+/** Told of every frame, its payload as text: for logs. */
+export type Trace = (direction: 'sent' | 'received', what: string) => void;
+
+const NAMES: Readonly<Record<number, string>> = {
+  0: 'continuation',
+  [TEXT]: 'text',
+  [BINARY]: 'binary',
+  [CLOSE]: 'close',
+  [PING]: 'ping',
+  [PONG]: 'pong',
+};
+
+/** How a frame stands in a log. */
+function described(opcode: number, payload: Buffer): string {
+  const name = NAMES[opcode] ?? `opcode ${opcode}`;
+  const code = opcode === CLOSE && payload.length >= 2 ? `${payload.readUInt16BE(0)} ` : '';
+  return `${name} ${code}${payload.subarray(code === '' ? 0 : 2, 4_096).toString('utf8')}`;
 }
 
 export interface FrameOptions {
@@ -34,6 +54,9 @@ export interface Upgrade {
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** Answer pings; on where absent. */
   readonly pong?: boolean;
+  readonly trace?: Trace;
+  /** Present: over TLS, checked against these. */
+  readonly tls?: ConnectionOptions;
 }
 
 /** The answer to an upgrade that was refused. */
@@ -78,14 +101,21 @@ export class WebSocketConnection {
   #buffer: Buffer = Buffer.alloc(0);
   #parts: Buffer[] = [];
   readonly #pong: boolean;
+  readonly #trace: Trace | undefined;
   /** Control frames other than close that arrived: opcode and payload. */
   readonly controls: { readonly opcode: number; readonly payload: Buffer }[] = [];
 
-  constructor(socket: Socket, response: string, rest: Buffer, pong: boolean) {
+  constructor(socket: Socket, response: string, rest: Buffer, pong: boolean, trace?: Trace) {
     this.socket = socket;
     this.response = response;
     this.#pong = pong;
-    this.closed = new Promise((done) => socket.once('close', () => done(this.#closed)));
+    this.#trace = trace;
+    this.closed = new Promise((done) =>
+      socket.once('close', () => {
+        trace?.('received', `(end, ${this.#closed.code})`);
+        done(this.#closed);
+      }),
+    );
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     // The close is what is judged; a reset on the way to it is not an event of its own.
     socket.on('error', () => {});
@@ -98,7 +128,17 @@ export class WebSocketConnection {
     });
   }
 
+  /** What breaks the protocol ends the connection, with that as the reason of its close. */
   #take(chunk: Buffer): void {
+    try {
+      this.#frames(chunk);
+    } catch (error) {
+      this.#closed = { code: 1006, reason: error instanceof Error ? error.message : String(error) };
+      this.socket.destroy();
+    }
+  }
+
+  #frames(chunk: Buffer): void {
     this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
     for (;;) {
       const frame = readFrame(this.#buffer);
@@ -109,6 +149,7 @@ export class WebSocketConnection {
   }
 
   #handle(opcode: number, fin: boolean, payload: Buffer): void {
+    this.#trace?.('received', described(opcode, payload));
     if (opcode === CLOSE) {
       this.#closed =
         payload.length >= 2
@@ -132,11 +173,17 @@ export class WebSocketConnection {
   }
 
   sendFrame(payload: Buffer, options: FrameOptions = {}): void {
-    this.sendBytes(encodeFrame(payload, options));
+    this.#trace?.('sent', described(options.opcode ?? TEXT, payload));
+    this.#write(encodeFrame(payload, options));
   }
 
   /** Bytes as they are, well formed or not. */
   sendBytes(bytes: Buffer): void {
+    this.#trace?.('sent', `bytes ${bytes.subarray(0, 64).toString('hex')} (${bytes.length})`);
+    this.#write(bytes);
+  }
+
+  #write(bytes: Buffer): void {
     if (this.socket.writable) this.socket.write(bytes);
   }
 
@@ -177,7 +224,16 @@ function readFrame(buffer: Buffer): { opcode: number; fin: boolean; payload: Buf
  * @throws UpgradeRefused when the answer is not 101; Error when the connection can't be made or ends before an answer.
  */
 export async function openWebSocket(upgrade: Upgrade): Promise<WebSocketConnection> {
-  const { port, address = '127.0.0.1', path = '/', host = `127.0.0.1:${port}`, headers = {}, pong = true } = upgrade;
+  const {
+    port,
+    address = '127.0.0.1',
+    path = '/',
+    host = `127.0.0.1:${port}`,
+    headers = {},
+    pong = true,
+    trace,
+    tls,
+  } = upgrade;
   const key = randomBytes(16).toString('base64');
   const lines = [`GET ${path} HTTP/1.1`];
   if (host !== null) lines.push(`Host: ${host}`);
@@ -185,7 +241,10 @@ export async function openWebSocket(upgrade: Upgrade): Promise<WebSocketConnecti
   for (const [name, value] of Object.entries(headers)) {
     for (const one of typeof value === 'string' ? [value] : value) lines.push(`${name}: ${one}`);
   }
-  const socket = dial({ port, host: address, allowHalfOpen: true });
+  const socket =
+    tls === undefined
+      ? dial({ port, host: address, allowHalfOpen: true })
+      : dialTls({ port, host: address, ALPNProtocols: ['http/1.1'], ...tls });
   socket.setNoDelay(true);
   socket.write(`${lines.join('\r\n')}\r\n\r\n`);
   const { head, rest } = await readHead(socket);
@@ -196,7 +255,7 @@ export async function openWebSocket(upgrade: Upgrade): Promise<WebSocketConnecti
   }
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
   if (!head.includes(accept)) throw new Error('Sec-WebSocket-Accept is wrong');
-  return new WebSocketConnection(socket, head.toLowerCase(), rest, pong);
+  return new WebSocketConnection(socket, head.toLowerCase(), rest, pong, trace);
 }
 
 function readHead(socket: Socket): Promise<{ head: string; rest: Buffer }> {

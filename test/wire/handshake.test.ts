@@ -1,6 +1,7 @@
 // THREATS.md D2: the proof of a key. Whatever is wrong with it, the answer is a refusal with its code, never weaker proof.
 import { createHash, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ALTERED, delimited } from '../attack/forgery.ts';
 import { type Gateway, start } from '../gateway.ts';
 import { type ConnectOptions, Partner } from '../partner/client.ts';
 import { type DeviceBlock, deviceBlock, type Identity, newIdentity, signedText } from '../partner/identity.ts';
@@ -191,14 +192,7 @@ describe('threats 10 to 18', () => {
     expect(await tampered((device) => change(device as unknown as DeviceBlock))).toMatch(/^INVALID_REQUEST/);
   });
 
-  it.each([
-    ['zero', () => Buffer.alloc(64)],
-    ['truncated', (raw: Buffer) => raw.subarray(0, 63)],
-    ['of 65 bytes', (raw: Buffer) => Buffer.concat([raw, Buffer.alloc(1)])],
-    ['with one bit turned', (raw: Buffer) => Buffer.concat([Buffer.from([(raw[0] ?? 0) ^ 1]), raw.subarray(1)])],
-    ['with S + L', plusOrder],
-    ['empty', () => Buffer.alloc(0)],
-  ])('threat 15 a signature %s', async (_name, change) => {
+  it.each(ALTERED)('threat 15 a signature %s', async (_name, change) => {
     const result = await tampered((device) => ({
       ...device,
       signature: change(Buffer.from(String(device.signature), 'base64url')).toString('base64url'),
@@ -219,15 +213,7 @@ describe('threats 10 to 18', () => {
   });
 
   it('threat 17 what would move a delimiter of the signed text is refused', async () => {
-    const base = asking([READ]);
-    for (const params of [
-      asking(['operator.read,operator.admin']),
-      asking(['operator.read|1']),
-      asking([READ], { client: { ...base.client, id: 'cli|cli', mode: 'cli', version: '1', platform: 'linux' } }),
-      asking([READ], { client: { ...base.client, id: 'cli', mode: 'cli|x', version: '1', platform: 'linux' } }),
-      asking([READ], { client: { ...base.client, id: 'cli', mode: 'cli', version: '1', platform: 'linux|linux' } }),
-      asking([READ], { auth: { token: 'a|b' } }),
-    ]) {
+    for (const params of delimited()) {
       const fresh = newIdentity();
       const answer = await once({ port: gateway.port }, params, { identity: fresh });
       expect(answer.ok, JSON.stringify(params)).toBe(false);
@@ -269,17 +255,3 @@ describe('threats 10 to 18', () => {
     }
   });
 });
-
-/** The same signature with S + L: verifies where S is not checked to be below the group's order. */
-function plusOrder(raw: Buffer): Buffer {
-  const order = (1n << 252n) + 27742317777372353535851937790883648493n;
-  let s = 0n;
-  for (let i = 63; i >= 32; i -= 1) s = (s << 8n) | BigInt(raw[i] ?? 0);
-  s += order;
-  const out = Buffer.from(raw);
-  for (let i = 32; i < 64; i += 1) {
-    out[i] = Number(s & 0xffn);
-    s >>= 8n;
-  }
-  return out;
-}

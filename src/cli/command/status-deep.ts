@@ -149,7 +149,7 @@ function loop(context: Context, own: Row): Part {
 
 function requests(context: Context, own: Row): Part {
   const { open, paired } = recordOf(own.devices);
-  const devices = `${numberOf(paired) ?? '?'} devices paired`;
+  const devices = numberOf(paired) === 1 ? '1 device paired' : `${numberOf(paired) ?? '?'} devices paired`;
   return numberOf(open) === 0
     ? ok('requests', `none open, ${devices}`)
     : warn('requests', `${numberOf(open) ?? '?'} open, ${devices}`, `${context.command} devices list`);

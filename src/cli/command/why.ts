@@ -26,9 +26,21 @@ export async function why(
       run: `${context.command} why --last`,
     });
   }
-  const story = recordOf(await callGateway(context, 'decision.explain', isLast ? { last: true } : { id }));
+  let story: Row;
+  try {
+    story = recordOf(await callGateway(context, 'decision.explain', isLast ? { last: true } : { id }));
+  } catch (error) {
+    if (!isLast || !isNotFound(error)) throw error;
+    print(context, { last: null }, () => 'Nothing was refused, as far as you may see.\n');
+    return EXIT.ok;
+  }
   print(context, story, () => render(context, story));
   return EXIT.ok;
+}
+
+function isNotFound(error: unknown): boolean {
+  const { cause } = error as { cause?: unknown };
+  return isRecord(cause) && cause.refusal === 'not_found';
 }
 
 function render(context: Context, story: Row): string {
