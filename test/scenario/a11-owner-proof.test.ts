@@ -1,8 +1,11 @@
 // A11: where the owner socket can't be reached, whoever can read run/owner.key is the owner, on a direct socket.
 import { createHmac, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { type Gateway, start } from '../gateway.ts';
 import { type OpenOptions, Partner, plainParams } from '../partner/client.ts';
 import { newIdentity } from '../partner/identity.ts';
@@ -140,6 +143,52 @@ describe('A11 the owner proof', () => {
     // Without socket and key there is only the gateway itself to ask for a restart: nothing is decided beside it.
     rmSync(keyFile(one.stateDir));
     expect((await one.cli(['devices', 'list', '--timeout', '300ms'])).code).toBe(75);
+    await one.stop();
+  });
+
+  it("A11 with another start's key a command sees that the gateway doesn't know it, and sends nothing", async () => {
+    const one = await start();
+    rmSync(one.socketPath);
+    writeFileSync(keyFile(one.stateDir), `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
+    expect((await one.cli(['devices', 'list', '--timeout', '300ms'])).code).toBe(75);
+    await one.halt();
+    const trace = new DatabaseSync(join(one.stateDir, 'state', 'trace.sqlite'), { readOnly: true });
+    expect(trace.prepare("SELECT count(*) AS n FROM decision WHERE code = 'owner_proof'").get()).toEqual({ n: 0 });
+    trace.close();
+    await one.stop();
+  });
+
+  // A record that leads elsewhere: whoever listens there is told nothing, and gets no proof.
+  it.each([
+    ['proves nothing', (lk: string, nonce: string) => ({ nonce, lk })],
+    [
+      'sends a proof of its own making',
+      (lk: string, nonce: string) => ({ nonce, lk, owner: proof('g', randomBytes(32), lk, nonce) }),
+    ],
+    ['hands on the real gateway, under its own address', null],
+  ])('A11, A18 an impostor that %s is sent nothing', async (_name, challenge) => {
+    const one = await start();
+    const real = challenge === null ? await Partner.open({ port: one.port, lk: true }) : null;
+    const heard: string[] = [];
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    server.on('connection', async (ws, request) => {
+      ws.on('message', (data) => heard.push(String(data)));
+      const lk = new URL(request.url ?? '/', 'ws://x').searchParams.get('lk') ?? '';
+      const nonce = randomBytes(32).toString('base64url');
+      const relayed = challenge === null ? (await Partner.open({ port: one.port, lk })).challenge : null;
+      const payload = { ts: 0, ...(relayed ?? challenge?.(lk, nonce)) };
+      ws.send(JSON.stringify({ type: 'event', event: 'connect.challenge', payload }));
+    });
+    await new Promise((listening) => server.once('listening', listening));
+    const { port } = server.address() as AddressInfo;
+    writeFileSync(join(one.stateDir, 'run', 'gateway.json'), JSON.stringify({ ...one.run, port }));
+    rmSync(one.socketPath);
+    const answer = await one.cli(['devices', 'list', '--timeout', '500ms']);
+    expect(answer.code).toBe(75);
+    expect(heard).toEqual([]);
+    real?.end();
+    for (const client of server.clients) client.terminate();
+    await new Promise((closed) => server.close(closed));
     await one.stop();
   });
 });
