@@ -7,6 +7,7 @@ import {
   type Facts,
   heldBy,
   holds,
+  isPermanentAdmin,
   makeCode,
   mayCall,
   maySee,
@@ -120,6 +121,13 @@ export class Authority {
       scopes.map((scope) => ({ scope, until: null })),
       'aside',
     );
+  }
+
+  /** Who may change a key of the configuration (config/apply.ts says which key is whose). */
+  mayWrite(principal: Principal, writer: 'admin' | 'permanent' | 'owner'): boolean {
+    if (principal.kind === 'owner') return true;
+    if (writer === 'owner') return false;
+    return writer === 'permanent' ? isPermanentAdmin(this.decider(principal)) : this.isAdmin(principal);
   }
 
   isAdmin(principal: Principal): boolean {

@@ -34,6 +34,8 @@ export interface CommandLiteral {
   readonly calls: readonly MethodName[];
   /** A11: with no gateway running it decides on the state directory itself. */
   readonly offline?: true;
+  /** It neither reads nor writes a state directory. */
+  readonly stateless?: true;
   readonly options?: (command: Command) => Command;
   readonly load: () => Promise<Body>;
 }

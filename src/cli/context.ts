@@ -46,8 +46,8 @@ export interface Host {
     /** T18: the profile was named outright, so an inherited configuration path doesn't count. */
     readonly explicitProfile: boolean;
   }): Promise<number>;
-  /** Loads what `openOffline` needs where it is another user's directory, as long as that can be read. */
-  loadGateway(stateDir: string): Promise<void>;
+  /** Loads every part of the program where the directory is another user's, as long as the program can be read. */
+  loadAll(stateDir: string): Promise<void>;
   /** A11: the gateway without its doors, for one command, while none runs. Takes over the lock. */
   openOffline(
     options: { readonly stateDir: string; readonly profile?: string | null; readonly explicitProfile: boolean },
@@ -68,6 +68,8 @@ export interface Context {
   readonly host: Host;
   readonly output: Output;
   readonly state: StateDirChoice;
+  /** There is such a directory, and it is this user's (A11). */
+  readonly exists: boolean;
   /** How this state directory is named on a command line that can be pasted: `latchkey --profile work`. */
   readonly command: string;
   /** Milliseconds that one request may take. */
@@ -84,6 +86,7 @@ export function contextOf(
   globals: Globals,
   host: Host,
   literal: Pick<CommandLiteral, 'calls' | 'offline'> = { calls: [] },
+  exists = false,
 ): Context {
   const state = resolveStateDir({ stateDir: globals.stateDir, profile: globals.profile, env: host.env });
   const profile = globals.profile === undefined ? '' : ` --profile ${shellWord(globals.profile)}`;
@@ -93,6 +96,7 @@ export function contextOf(
     globals,
     host,
     state,
+    exists,
     output: host.output({ json: globals.json === true, color: globals.color !== false }),
     command: `latchkey${profile}${stateDir}${url}`,
     timeoutMs: globals.timeout ?? TIMEOUT_MS,

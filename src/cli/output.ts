@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { codeOf } from '../system/failure.ts';
+import { escapeText } from '../system/text.ts';
 
 /** Where a command writes: results to `out`, everything else to `err`. */
 export interface Output {
@@ -18,9 +19,9 @@ export function processOutput(terminal: { colour(): boolean; interactive(): bool
   let isUnread = false;
   return {
     out: (text) => {
-      if (!writeAll(1, text)) isUnread = true;
+      if (!writeAll(1, visible(text))) isUnread = true;
     },
-    err: (text) => void writeAll(2, text),
+    err: (text) => void writeAll(2, visible(text)),
     get isUnread() {
       return isUnread;
     },
@@ -50,7 +51,29 @@ function writeAll(file: number, text: string): boolean {
   return true;
 }
 
+/**
+ * The last line of defence against what others wrote: but for line ends, tabs and the colours below nothing reaches a
+ * terminal that it would obey. Within JSON an escape stands for the same character.
+ */
+function visible(text: string): string {
+  return text
+    .split(OWN)
+    .map((part, i) =>
+      i % 2 === 1
+        ? part
+        : part
+            .split(/([\n\t])/)
+            .map(escaped)
+            .join(''),
+    )
+    .join('');
+}
+
+const escaped = (part: string): string => (part === '\n' || part === '\t' ? part : escapeText(part));
+
 const CODES = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', cyan: '36' } as const;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what the painter makes
+const OWN = /(\u001b\[(?:0|1|2|31|32|33|36)m)/;
 export type Style = keyof typeof CODES;
 export type Paint = (style: Style, text: string) => string;
 

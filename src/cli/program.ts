@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { CATALOG } from './catalog/catalog.ts';
 import type { CommandLiteral, Group } from './command.ts';
 import { contextOf, type Globals, type Host } from './context.ts';
+import { enter } from './enter.ts';
 import { duration } from './option.ts';
 
 /** The command line. `done` is told what the process exits with. */
@@ -14,7 +15,10 @@ export function buildProgram(host: Host, done: (code: number) => void): Command 
     .version(host.version, '-V, --version', 'print the version');
   globals(program);
   const run = (literal: CommandLiteral, command: Command) => async () => {
-    const context = contextOf(program.opts<Globals>(), host, literal);
+    const given = program.opts<Globals>();
+    const { state } = contextOf(given, host);
+    const exists = literal.stateless === true ? false : await enter(host, state.path);
+    const context = contextOf(given, host, literal, exists);
     const body = await literal.load();
     done(await body(context, command.args, command.opts()));
   };

@@ -4,7 +4,7 @@ import { Client, ConnectionLost, NoAnswer, RemoteError, type Transport } from '.
 import { openOwnerSocket } from '../client/node/socket.ts';
 import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
 import { fits, ownerSocketPlace } from '../system/owner.ts';
-import { checkPrivateDirectory, enterStateDir } from '../system/state-dir.ts';
+import { checkPrivateDirectory } from '../system/state-dir.ts';
 import { escapeText, shellWord } from '../system/text.ts';
 import { type Context, tell } from './context.ts';
 import { aimOf } from './remote-target.ts';
@@ -113,9 +113,7 @@ const AGAIN_MS = 50;
 async function openLocal(context: Context): Promise<Opened> {
   const { path: stateDir } = context.state;
   const { after, monotonicMs } = context.host.clock;
-  // Root goes on as the directory's owner, who may not be able to read the program.
-  if (context.offline && process.getuid?.() === 0) await context.host.loadGateway(stateDir);
-  if (!enterStateDir(stateDir)) throw new GatewayDown(`there is no state directory ${stateDir}`);
+  if (!context.exists) throw new GatewayDown(`there is no state directory ${stateDir}`);
   const endMs = monotonicMs() + context.timeoutMs;
   for (;;) {
     const found = await openOwner(context);

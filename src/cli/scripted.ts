@@ -94,7 +94,7 @@ export class Scripted {
         started.push(options);
         return 0;
       },
-      loadGateway: async () => {},
+      loadAll: async () => {},
       openOffline: () => Promise.reject(new Error('these tests have no store')),
     };
     return { code: await main(host), out, err, started };

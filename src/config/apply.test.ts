@@ -5,13 +5,14 @@ import {
   changedKeys,
   changesBetween,
   inForce,
+  isSecret,
   KEYS,
   leavesOf,
   ROOT,
   rowOf,
   type SchemaNode,
 } from './apply.ts';
-import { isSecret, jsonSchema, lookupSchema, reloadKindOf, uiHints } from './describe.ts';
+import { jsonSchema, lookupSchema, reloadKindOf, uiHints } from './describe.ts';
 import { nearestPath, parsePath } from './path.ts';
 import { SECRET_PATHS, SecretInput } from './schema.ts';
 

@@ -1,4 +1,4 @@
-import { ConfigFile } from './schema.ts';
+import { ConfigFile, SECRET_PATHS } from './schema.ts';
 
 /**
  * When a change of a key takes effect: `live`, at once; `restart`, with the next start of the gateway; `none`, the
@@ -6,39 +6,98 @@ import { ConfigFile } from './schema.ts';
  */
 export type Apply = 'live' | 'restart' | 'none';
 
-/** Every key that holds a value: when a change of it takes effect, and what it is for, in one sentence. */
-export const KEYS: Readonly<Record<string, readonly [Apply, string]>> = {
-  $schema: ['none', 'Where editors find the JSON Schema of this file.'],
-  'gateway.mode': ['none', 'Whether commands go to the gateway of this host (local) or to another one (remote).'],
-  'gateway.port': ['restart', 'The TCP port of clients: WebSocket and HTTP.'],
-  'gateway.bind': ['restart', 'Where the port is open: this host alone, the local network, the tailnet, one address.'],
-  'gateway.customBindHost': ['restart', 'The address that bind "custom" means.'],
-  'gateway.handshakeTimeoutMs': ['restart', 'How long a socket may take from its first byte to its connect.'],
-  'gateway.allowedHosts': ['live', 'Further names in the Host header under which the gateway is reached.'],
-  'gateway.tls.enabled': ['restart', 'Whether the port speaks TLS (wss, https), and nothing else.'],
-  'gateway.tls.certPath': ['restart', 'A certificate of your own, PEM; a renewed file is taken up without a restart.'],
-  'gateway.tls.keyPath': ['restart', 'The private key of that certificate, PEM.'],
-  'gateway.tls.autoGenerate': ['restart', 'Whether a self-signed certificate is made where no other is named.'],
-  'gateway.trustedProxies': ['live', 'Proxies of your own, whose word on where a request came from is taken.'],
-  'gateway.pairing.ask': ['live', 'Whether an unknown key may ask to be paired: always, with the secret, or never.'],
-  'gateway.auth.mode': ['live', 'Which of the two fields holds the shared secret.'],
-  'gateway.auth.token': ['live', 'The shared secret for mode "token"; without it one is generated.'],
-  'gateway.auth.password': ['live', 'The shared secret for mode "password"; without it one is generated.'],
-  'gateway.auth.sharedSecretScopes': ['live', 'What sessions of the shared secret may do at most.'],
-  'gateway.auth.sharedSecretFrom': ['live', 'Further addresses from which the shared secret opens sessions and pairs.'],
-  'gateway.auth.rateLimit.maxAttempts': ['live', 'Wrong secrets of one source that are answered at once.'],
-  'gateway.auth.rateLimit.windowMs': ['live', 'The time within which wrong secrets are counted together.'],
-  'gateway.auth.rateLimit.lockoutMs': ['live', 'By how long the answer to a wrong secret is put off at most.'],
-  'gateway.remote.url': ['none', 'The gateway that commands on this host go to with gateway.mode "remote".'],
-  'gateway.remote.token': ['none', 'The shared secret of that gateway, where this host is to be paired by it.'],
-  'gateway.remote.password': ['none', 'The same for a gateway in mode "password".'],
-  'gateway.remote.tlsFingerprint': ['none', 'The SHA-256 of its certificate, where no authority vouches for it.'],
-  'gateway.controlUi.allowedOrigins': ['live', 'Further web pages that may connect, as exact origins.'],
-  'discovery.mdns.mode': ['restart', 'Whether the local network is told of the gateway, where its port is open to it.'],
-  'logging.level': ['live', 'From which level on lines go to the file.'],
-  'logging.consoleLevel': ['live', 'From which level on lines go to standard error; by default as for the file.'],
-  'logging.consoleStyle': ['live', 'How lines on standard error are written.'],
-  'logging.maxFileBytes': ['live', 'The size at which a new log file is begun.'],
+/**
+ * Who may change a key over the wire (A7, A11, A20): `admin`, whoever holds `operator.admin`; `permanent`, who holds it
+ * without an end, because what the key lets in outlives a time box; `owner`, the owner alone: it names files or programs of
+ * the host, leads the owner's own commands elsewhere, or is a secret that would bring back who was taken away.
+ */
+export type Writer = 'admin' | 'permanent' | 'owner';
+
+/** Every key that holds a value: when a change of it takes effect, what it is for in one sentence, and who may change it. */
+export const KEYS: Readonly<Record<string, readonly [Apply, string, Writer]>> = {
+  $schema: ['none', 'Where editors find the JSON Schema of this file.', 'admin'],
+  'gateway.mode': [
+    'none',
+    'Whether commands go to the gateway of this host (local) or to another one (remote).',
+    'owner',
+  ],
+  'gateway.port': ['restart', 'The TCP port of clients: WebSocket and HTTP.', 'permanent'],
+  'gateway.bind': [
+    'restart',
+    'Where the port is open: this host alone, the local network, the tailnet, one address.',
+    'permanent',
+  ],
+  'gateway.customBindHost': ['restart', 'The address that bind "custom" means.', 'permanent'],
+  'gateway.handshakeTimeoutMs': [
+    'restart',
+    'How long a socket may take from its first byte to its connect.',
+    'permanent',
+  ],
+  'gateway.allowedHosts': ['live', 'Further names in the Host header under which the gateway is reached.', 'permanent'],
+  'gateway.tls.enabled': ['restart', 'Whether the port speaks TLS (wss, https), and nothing else.', 'owner'],
+  'gateway.tls.certPath': [
+    'restart',
+    'A certificate of your own, PEM; a renewed file is taken up without a restart.',
+    'owner',
+  ],
+  'gateway.tls.keyPath': ['restart', 'The private key of that certificate, PEM.', 'owner'],
+  'gateway.tls.autoGenerate': [
+    'restart',
+    'Whether a self-signed certificate is made where no other is named.',
+    'owner',
+  ],
+  'gateway.trustedProxies': [
+    'live',
+    'Proxies of your own, whose word on where a request came from is taken.',
+    'permanent',
+  ],
+  'gateway.pairing.ask': [
+    'live',
+    'Whether an unknown key may ask to be paired: always, with the secret, or never.',
+    'permanent',
+  ],
+  'gateway.auth.mode': ['live', 'Which of the two fields holds the shared secret.', 'owner'],
+  'gateway.auth.token': ['live', 'The shared secret for mode "token"; without it one is generated.', 'owner'],
+  'gateway.auth.password': ['live', 'The shared secret for mode "password"; without it one is generated.', 'owner'],
+  'gateway.auth.sharedSecretScopes': ['live', 'What sessions of the shared secret may do at most.', 'owner'],
+  'gateway.auth.sharedSecretFrom': [
+    'live',
+    'Further addresses from which the shared secret opens sessions and pairs.',
+    'owner',
+  ],
+  'gateway.auth.rateLimit.maxAttempts': ['live', 'Wrong secrets of one source that are answered at once.', 'permanent'],
+  'gateway.auth.rateLimit.windowMs': ['live', 'The time within which wrong secrets are counted together.', 'permanent'],
+  'gateway.auth.rateLimit.lockoutMs': [
+    'live',
+    'By how long the answer to a wrong secret is put off at most.',
+    'permanent',
+  ],
+  'gateway.remote.url': ['none', 'The gateway that commands on this host go to with gateway.mode "remote".', 'owner'],
+  'gateway.remote.token': [
+    'none',
+    'The shared secret of that gateway, where this host is to be paired by it.',
+    'owner',
+  ],
+  'gateway.remote.password': ['none', 'The same for a gateway in mode "password".', 'owner'],
+  'gateway.remote.tlsFingerprint': [
+    'none',
+    'The SHA-256 of its certificate, where no authority vouches for it.',
+    'owner',
+  ],
+  'gateway.controlUi.allowedOrigins': ['live', 'Further web pages that may connect, as exact origins.', 'permanent'],
+  'discovery.mdns.mode': [
+    'restart',
+    'Whether the local network is told of the gateway, where its port is open to it.',
+    'admin',
+  ],
+  'logging.level': ['live', 'From which level on lines go to the file.', 'admin'],
+  'logging.consoleLevel': [
+    'live',
+    'From which level on lines go to standard error; by default as for the file.',
+    'admin',
+  ],
+  'logging.consoleStyle': ['live', 'How lines on standard error are written.', 'admin'],
+  'logging.maxFileBytes': ['live', 'The size at which a new log file is begun.', 'admin'],
 };
 
 /** What the tools here read of a schema. */
@@ -85,6 +144,23 @@ export function applyOf(path: readonly string[]): Apply {
   return kinds.includes('restart') ? 'restart' : kinds.includes('live') ? 'live' : 'none';
 }
 
+export function isSecret(path: readonly string[]): boolean {
+  return SECRET_PATHS.some((secret) => secret.length === path.length && secret.every((part, i) => part === path[i]));
+}
+
+/** Who may make this change. A secret that is fetched from elsewhere is read or run as the gateway's own user. */
+export function writerOf(path: readonly string[], after: unknown): Writer {
+  const row = rowOf(path);
+  const isFetched = isRecord(after) || path.join('.') !== row;
+  if (row !== null && isSecret(row.split('.')) && isFetched) return 'owner';
+  const writers = row !== null ? [KEYS[row]?.[2]] : below(path).map((key) => KEYS[key]?.[2]);
+  return writers.includes('owner')
+    ? 'owner'
+    : writers.every((w) => w === 'admin') && writers.length > 0
+      ? 'admin'
+      : 'permanent';
+}
+
 function below(path: readonly string[]): readonly string[] {
   return Object.keys(KEYS).filter((key) => matches(key.split('.').slice(0, path.length), path));
 }
@@ -122,6 +198,17 @@ function namesOf(value: unknown): readonly string[] {
 export function changedKeys(before: unknown, after: unknown): readonly string[] {
   const changed = new Set(leafChanges(before, after).flatMap(({ path }) => rowOf(path) ?? []));
   return Object.keys(KEYS).filter((key) => changed.has(key));
+}
+
+/** The changes of single values, each with the row of its key and who may make it. */
+export function writtenBetween(
+  before: unknown,
+  after: unknown,
+): readonly { readonly key: string; readonly writer: Writer }[] {
+  return leafChanges(before, after).map((change) => ({
+    key: rowOf(change.path) ?? change.path.join('.'),
+    writer: writerOf(change.path, change.after),
+  }));
 }
 
 /** `file` as it is in force: what needs a restart, as `boot` had it. */

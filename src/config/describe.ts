@@ -1,6 +1,5 @@
-import { type Apply, applyOf, isRecord, KEYS, ROOT, rowOf, type SchemaNode } from './apply.ts';
+import { type Apply, applyOf, isRecord, isSecret, KEYS, ROOT, rowOf, type SchemaNode } from './apply.ts';
 import type { Path } from './edit.ts';
-import { SECRET_PATHS } from './schema.ts';
 
 /** JSON Schema's own words for when a change of a key takes effect, as OpenClaw's clients read them. */
 export type ReloadKind = 'hot' | 'restart' | 'none';
@@ -9,10 +8,6 @@ const KIND: Readonly<Record<Apply, ReloadKind>> = { live: 'hot', restart: 'resta
 
 export function reloadKindOf(path: Path): ReloadKind {
   return KIND[applyOf(path)];
-}
-
-export function isSecret(path: Path): boolean {
-  return SECRET_PATHS.some((secret) => secret.length === path.length && secret.every((part, i) => part === path[i]));
 }
 
 const WHEN: Readonly<Record<Apply, string>> = {

@@ -1,5 +1,6 @@
 import json5 from 'json5';
-import { isSecret, jsonSchema, type Lookup, lookupSchema } from './describe.ts';
+import { isSecret } from './apply.ts';
+import { jsonSchema, type Lookup, lookupSchema } from './describe.ts';
 import { type Path, setValue, unsetValue } from './edit.ts';
 import { type LoadedConfig, type LoadOptions, loadConfig } from './load.ts';
 import { redactConfig } from './redact.ts';

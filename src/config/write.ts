@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
 import { replaceFile, sweepUnfinished } from '../system/file.ts';
 import { escapeText, shellWord } from '../system/text.ts';
-import { changedKeys } from './apply.ts';
+import { changedKeys, writtenBetween } from './apply.ts';
 import type { EditRefused } from './edit.ts';
 import { configOf, type LoadedConfig, type LoadOptions, refuseWeak } from './load.ts';
 import { dotted, pointerOf } from './locate.ts';
@@ -28,6 +28,8 @@ export interface WriteOptions extends LoadOptions {
   wait(delayMs: number): Promise<void>;
   /** A last word before it is written: throws for what can't be in force here. */
   readonly check?: (loaded: LoadedConfig) => Promise<void>;
+  /** Told each key that changes and who may change it; throws where whoever edits may not. */
+  readonly permit?: (changes: ReturnType<typeof writtenBetween>) => void;
 }
 
 /** How often an edit is made anew on a file that somebody without our lock changed under it. */
@@ -51,6 +53,8 @@ export async function writeConfig(options: WriteOptions, edit: (text: string | n
       const loaded = acceptable(after, options);
       const keys = keysBetween(before, loaded, options);
       if (after === before) return { loaded, keys, changed: false };
+      // Before anything in it is looked up: that may run a program.
+      options.permit?.(writtenBetween(parsedOf(before, options), loaded.parsed));
       // A secret that the gateway would refuse to start with is not written either.
       refuseWeak(loaded, weakConstants(loaded.parsed));
       await options.check?.(loaded);
@@ -106,13 +110,16 @@ function refusedEdit({ path, why }: EditRefused, file: string): Failure {
 
 /** The keys whose values the edit changed; all of them, where the file could not be read before. */
 function keysBetween(before: string | null, loaded: LoadedConfig, options: LoadOptions): readonly string[] {
-  let old: unknown = {};
+  return changedKeys(parsedOf(before, options), loaded.parsed);
+}
+
+/** An edit that mends a bad file changes whatever it now holds. */
+function parsedOf(before: string | null, options: LoadOptions): unknown {
   try {
-    old = configOf(before, options).parsed;
+    return configOf(before, options).parsed;
   } catch {
-    // An edit that mends a bad file changes whatever it now holds.
+    return {};
   }
-  return changedKeys(old, loaded.parsed);
 }
 
 // ---- the file ---------------------------------------------------------------------------------------------------------

@@ -22,9 +22,17 @@ main({
     }),
   ask: async (question) => (await import('../cli/ask.ts')).ask(question),
   runGateway: async (options) => (await import('./gateway.ts')).runGateway(options),
-  async loadGateway(stateDir) {
+  async loadAll(stateDir) {
     const owner = statSync(stateDir, { throwIfNoEntry: false })?.uid ?? 0;
-    if (owner !== 0) await import('./gateway.ts');
+    if (owner === 0) return;
+    await Promise.all([
+      import('./gateway.ts'),
+      import('../cli/remote.ts'),
+      import('../client/node/ws.ts'),
+      import('../config/load.ts'),
+      import('../config/direct.ts'),
+      import('../system/qr.ts'),
+    ]);
   },
   openOffline: async (options, lock) => (await import('./gateway.ts')).openOffline(options, lock),
 }).then((code) => {

@@ -25,7 +25,6 @@ interface DeskOptions {
   readonly key: Buffer;
   readonly log: Log;
   readonly version: string;
-  readonly secrets: Secrets;
 }
 
 const wait = (delayMs: number) => new Promise<void>((resolve) => void clock.after(delayMs, resolve));
@@ -47,7 +46,7 @@ export class Desk implements ConfigDesk {
   async change(change: ConfigChange): Promise<MethodOutput<'config.set'>> {
     const { live, log } = this.#options;
     const written = await this.#write(change);
-    const { problem, pending } = await this.#options.secrets.during(change.session, () => live.reload());
+    const { problem, pending } = await live.reload();
     const applied = written.keys.filter((key) => applyOf(key.split('.')) === 'live');
     const restart = written.keys.filter((key) => applyOf(key.split('.')) === 'restart');
     const by = whoOf(change.by);
@@ -66,9 +65,15 @@ export class Desk implements ConfigDesk {
     };
   }
 
-  async #write({ kind, raw, baseHash }: ConfigChange): Promise<Written> {
+  async #write({ kind, raw, baseHash, may }: ConfigChange): Promise<Written> {
     const { live, load } = this.#options;
-    const options: WriteOptions = { ...load, wait, check: (loaded) => live.check(loaded) };
+    const permit: WriteOptions['permit'] = (changes) => {
+      const no = changes.find(({ writer }) => !may(writer));
+      if (no === undefined) return;
+      const who = no.writer === 'owner' ? 'the owner' : 'who holds admin without an end';
+      throw new WrongParams(`${no.key} is changed by ${who} alone`, 'config_beyond');
+    };
+    const options: WriteOptions = { ...load, wait, check: (loaded) => live.check(loaded), permit };
     const sent = parsed(raw);
     try {
       return await writeConfig(options, (text) => {

@@ -115,8 +115,8 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
   };
   const gateway = new Gateway(gatewayOptions(house, door));
   house.waitedAt = () => gateway.waitedAt();
-  house.secrets.onChange((caller) => {
-    const { closedSessions } = gateway.secretChanged(caller);
+  house.secrets.onChange(() => {
+    const { closedSessions } = gateway.secretChanged(null);
     log.info('shared secret changed', { closedSessions });
     // A13: what its sessions could still give by codes ends with it.
     house.authority.endSecretCodes().catch((error) => log.error('codes of the old secret', { error }));

@@ -70,7 +70,7 @@ export function gatewayOptions(house: House, door: Door): GatewayOptions {
         bind: live.now.config.gateway.bind.spec,
         fingerprint: pinOf(house, door.certificate ?? null),
       }),
-    config: new Desk({ live, load, key: identity.tokenKey, log, version: VERSION, secrets }),
+    config: new Desk({ live, load, key: identity.tokenKey, log, version: VERSION }),
     newSecret: () => secrets.renew(),
   };
 }

@@ -1,6 +1,5 @@
 import type { LiveConfig } from '../config/live.ts';
 import { Denied } from '../gateway/method/handler.ts';
-import type { Session } from '../gateway/session.ts';
 import { rotateSecret } from '../system/identity.ts';
 import type { Log } from '../system/log.ts';
 
@@ -12,8 +11,7 @@ export class Secrets {
   #generated: string | null;
   /** What opened the sessions there are; `null`: there was none yet. */
   #last: string | null;
-  #changed: (caller: Session | null) => void = () => {};
-  #caller: Session | null = null;
+  #changed: () => void = () => {};
 
   /** @param generated of `identity/gateway.json` */
   constructor(stateDir: string, live: LiveConfig, generated: string | null, log: Log) {
@@ -40,18 +38,8 @@ export class Secrets {
   }
 
   /** `run` is called when another secret counts than before; the old one opens nothing by then. */
-  onChange(run: (caller: Session | null) => void): void {
+  onChange(run: () => void): void {
     this.#changed = run;
-  }
-
-  /** Does `work` for a session: if it changes the secret that opened that session, this is told. */
-  async during<T>(caller: Session | null, work: () => Promise<T>): Promise<T> {
-    this.#caller = caller;
-    try {
-      return await work();
-    } finally {
-      this.#caller = null;
-    }
   }
 
   /** The configuration may name another one, or none any more. One that can't be had now is no change. */
@@ -61,7 +49,7 @@ export class Secrets {
     if (now === null || now === this.#last) return;
     const isFirst = this.#last === null;
     this.#last = now;
-    if (!isFirst) this.#changed(this.#caller);
+    if (!isFirst) this.#changed();
   }
 
   #generate(): void {

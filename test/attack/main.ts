@@ -1,7 +1,7 @@
 // `npm run attack`: THREATS.md D1 to D6 against a running gateway, from outside.
 //
 //   npm run attack -- [--url ws://127.0.0.1:PORT --token-file FILE] [--only 10,D5.43] [--quick] [--seed N] [--json]
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -136,12 +136,12 @@ async function main(): Promise<number> {
       ? await ownTarget({ seed, quick: values.quick, patience: 1 })
       : foreignTarget(values, values.url, seed);
   const results: Result[] = [];
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-attack-'));
   try {
     if (target.options.token !== '') {
       await target.admin();
       await target.alive();
     }
-    const folder = mkdtempSync(join(tmpdir(), 'latchkey-attack-'));
     for (const check of checks) {
       const result = await judge(check, target, folder);
       results.push(result);
@@ -152,6 +152,8 @@ async function main(): Promise<number> {
   } finally {
     await target.end();
     await target.options.own?.stop();
+    // What is left in it are the logs of checks that failed.
+    if (results.every(({ log }) => log === null)) rmSync(folder, { recursive: true });
   }
   if (values.json) console.log(JSON.stringify({ done: true, ...count(results), seed, version: target.version }));
   else console.log(summary(results, target));

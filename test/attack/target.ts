@@ -189,6 +189,16 @@ export class Target {
     return row === undefined ? null : [...(row.approvedScopes ?? row.scopes ?? [])].sort();
   }
 
+  /** Forgets what was heard so far: a check of many thousand calls would keep gigabytes. */
+  forget(): void {
+    for (const partner of [...this.#partners, this.#admin, this.canary?.partner ?? null]) {
+      if (partner === null) continue;
+      partner.received.length = 0;
+      partner.events.length = 0;
+    }
+    this.#partners = this.#partners.filter(({ ws }) => !ws.socket.destroyed);
+  }
+
   /** Open requests, of one device where given. */
   async pending(identity?: Identity): Promise<readonly Payload[]> {
     const { pending } = await (await this.admin()).ask('device.pair.list', {});

@@ -139,7 +139,7 @@ function optionsOf(authority: Authority, clock: ScriptedClock, errors: string[])
       change: unasked('a change of the configuration'),
       schema: unasked('the schema'),
       lookup: unasked('the schema of a key'),
-      state: unasked('the state of the configuration'),
+      state: () => ({ path: '', pending: [], problem: null }),
     },
     reach: unasked('addresses'),
     inspect: unasked('a look at it'),

@@ -274,6 +274,16 @@ describe('A11 whose directory it is', () => {
     expect(ownersOf(one.stateDir)).toEqual([`${NOBODY}:${NOBODY}`]);
   });
 
+  it.skipIf(!nobodyRuns)('A11 what its configuration has run, is run as its owner and never as root', async () => {
+    const one = await nobodys();
+    const ran = join(one.stateDir, 'ran');
+    const token = { source: 'exec', id: ['/bin/sh', '-c', `id -u > ${ran}; echo x`] };
+    const config = { gateway: { mode: 'remote', remote: { url: 'ws://127.0.0.1:9', token } } };
+    writeFileSync(join(one.stateDir, 'latchkey.json'), JSON.stringify(config));
+    await one.cli(['devices', 'list', '--timeout', '300ms']);
+    expect(readFileSync(ran, 'utf8')).toBe(`${NOBODY}\n`);
+  });
+
   it.skipIf(!nobodyRuns)('A11 anybody else is refused with the command to go on with, and writes nothing', async () => {
     const one = await nobodys();
     const before = tree(one.stateDir);

@@ -1,7 +1,7 @@
 // The configuration of a running gateway: changed by RPC, by a command, by an editor; and what applies of it when.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import json5 from 'json5';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -96,6 +96,52 @@ describe('rule: config.set and config.patch', () => {
     reader.partner.end();
   });
 
+  it('A7, A11, A20 what outlives a time box, reaches into the host or leads the owner elsewhere is not for every admin', async () => {
+    const ran = join(gateway.stateDir, 'ran');
+    const exec = { source: 'exec', id: ['/bin/sh', '-c', `touch ${ran}; echo ${newSecret()}`] };
+    const owners = [
+      { gateway: { auth: { token: newSecret() } } },
+      { gateway: { auth: { token: exec } } },
+      { gateway: { auth: { sharedSecretFrom: ['192.0.2.7'] } } },
+      { gateway: { auth: { sharedSecretScopes: [ADMIN] } } },
+      { gateway: { auth: { mode: 'password' } } },
+      { gateway: { mode: 'remote', remote: { url: 'wss://evil.example' } } },
+      { gateway: { remote: { token: exec } } },
+      { gateway: { tls: { certPath: '/etc/shadow', keyPath: '/etc/shadow' } } },
+    ];
+    const lasting = [
+      { gateway: { pairing: { ask: 'closed' } } },
+      { gateway: { controlUi: { allowedOrigins: ['https://evil.example'] } } },
+      { gateway: { trustedProxies: ['192.0.2.7'] } },
+      { gateway: { bind: 'lan' } },
+    ];
+    const admin = await session(gateway, await paired(owner, [ADMIN]));
+    const identity = newIdentity();
+    const { ts } = await owner.ask('health');
+    const box = { publicKey: identity.publicKey, role: 'operator', scopes: [ADMIN], untilMs: ts + 60_000 };
+    await owner.ask('device.pair.ensure', box);
+    const boxed = await session(gateway, identity);
+    const secret = await bySecret(gateway.token);
+    const before = text();
+    const sent = async (peer: Peer, patch: unknown) =>
+      gist(await peer.call('config.patch', { raw: JSON.stringify(patch) }));
+    for (const patch of owners) {
+      for (const { partner } of [admin, boxed, secret])
+        expect([patch, await sent(partner, patch)]).toEqual([patch, 'FORBIDDEN CONFIG_BEYOND']);
+    }
+    for (const patch of lasting)
+      expect([patch, await sent(boxed.partner, patch)]).toEqual([patch, 'FORBIDDEN CONFIG_BEYOND']);
+    // The whole text is judged by what it changes, like a patch.
+    const { hash: baseHash, config } = await admin.partner.ask('config.get');
+    const whole = { raw: JSON.stringify({ ...config, gateway: { ...config.gateway, mode: 'remote' } }), baseHash };
+    expect(gist(await admin.partner.call('config.set', whole))).toBe('FORBIDDEN CONFIG_BEYOND');
+    expect([text(), existsSync(ran)]).toEqual([before, false]);
+    // What they may: a box the rest, who holds it for good also what lasts.
+    expect(await sent(boxed.partner, { logging: { level: 'debug' } })).toBe('ok');
+    expect(await sent(admin.partner, lasting[0])).toBe('ok');
+    for (const { partner } of [admin, boxed, secret]) partner.end();
+  });
+
   it('rule: the same change sent again has its effect once', async () => {
     const params = { raw: '{ logging: { level: "debug" } }', idempotencyKey: 'k1' };
     const [first, again] = [await owner.ask('config.patch', params), await owner.ask('config.patch', params)];
@@ -144,13 +190,6 @@ describe('A13 the shared secret and its grant are read live', () => {
     device.partner.end();
     expect(gateway.logs()).toContain('shared secret changed');
     expect(gateway.logs()).not.toContain(secret);
-  });
-
-  it('A13 a session of the secret that changes the secret gets its answer, and ends', async () => {
-    const { partner } = await bySecret(gateway.token);
-    const raw = JSON.stringify({ gateway: { auth: { token: newSecret() } } });
-    expect((await partner.ask('config.patch', { raw })).live).toEqual(['gateway.auth.token']);
-    await within(partner.closed, 'the end of the session');
   });
 
   it('A13 a narrower grant of the secret holds for its live sessions at once', async () => {

@@ -50,6 +50,7 @@ export const CATALOG: Group = {
       summary: 'print what completes commands in bash, zsh or fish',
       example: { line: 'latchkey completion bash', exit: 0, field: 'shell', value: 'bash' },
       calls: [],
+      stateless: true,
       options: (c) => {
         c.registeredArguments[0]?.choices(['bash', 'zsh', 'fish']);
         return c;

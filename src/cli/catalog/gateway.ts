@@ -65,6 +65,7 @@ export const gateway: Group = {
         value: '127.0.0.1',
       },
       calls: [],
+      stateless: true,
       options: (c) => c.option('--interface <address>', "ask from this address of this host's alone"),
       load: async () => (await import('../command/gateway-discover.ts')).gatewayDiscover,
     },

@@ -3,6 +3,7 @@ import { makeStateDir } from '../../system/state-dir.ts';
 import { escapeText, shellWord } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { GatewayDown, withGateway } from '../reach.ts';
+import { aimOf } from '../remote-target.ts';
 import { recordOf, textOf, textsOf } from '../value.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -68,7 +69,7 @@ export async function configGet(context: Context, [name]: readonly string[]): Pr
   const shown = isHidden ? null : value;
   const text = typeof shown === 'string' ? escapeText(shown) : JSON.stringify(shown, null, 2);
   print(context, { file, key, value: shown, ...(t.isSecret(path) ? { secret: true } : {}) }, () =>
-    isHidden ? `a secret, in ${file} (not shown)\n` : `${text}\n`,
+    isHidden ? `a secret, in ${escapeText(file)} (not shown)\n` : `${text}\n`,
   );
   return EXIT.ok;
 }
@@ -98,7 +99,7 @@ export async function configFile(context: Context): Promise<number> {
     },
   );
   const { path, exists } = view;
-  print(context, { path, exists }, () => `${textOf(path) ?? ''}\n`);
+  print(context, { path, exists }, () => `${escapeText(textOf(path) ?? '')}\n`);
   return EXIT.ok;
 }
 
@@ -117,10 +118,12 @@ export async function configValidate(context: Context): Promise<number> {
   const view = await viewOf(context, t);
   const problem = recordOf(view.problem);
   if (view.valid !== true) {
+    const isElsewhere = (await aimOf(context)) !== null;
     throw new Failure(EXIT.configuration, {
       what: textOf(problem.what) ?? `${textOf(view.path)} can't be in force`,
       why: textOf(problem.why) ?? 'the gateway refuses it',
-      run: textOf(problem.run) ?? `${context.command} config schema`,
+      // A16: what a gateway elsewhere would have run here is not repeated.
+      run: (isElsewhere ? null : textOf(problem.run)) ?? `${context.command} config schema`,
     });
   }
   const { path, running } = view;
@@ -128,7 +131,7 @@ export async function configValidate(context: Context): Promise<number> {
   const warnings = warningsOf(view.warnings);
   print(context, { valid: true, path, running, pending, warnings }, () => {
     const lines = [
-      `${path} is good`,
+      `${escapeText(textOf(path) ?? '')} is good`,
       ...warnings.map((line) => `  warning  ${escapeText(line)}`),
       ...(pending.length > 0 ? [`  waits for the next start: ${pending.join(', ')}`] : []),
     ];
@@ -196,7 +199,8 @@ async function changed(
       return { running: false, path: load.path, changed: written.changed, live: [], restart: written.keys, warnings };
     },
   );
-  const { running, path: file } = answer;
+  const { running } = answer;
+  const file = escapeText(textOf(answer.path) ?? '');
   const [live, restart, pending] = [textsOf(answer.live), textsOf(answer.restart), textsOf(answer.pending)];
   const warnings = warningsOf(answer.warnings);
   const document = {

@@ -1,6 +1,5 @@
 import { EXIT, Failure } from '../../system/failure.ts';
 import { identityPath, readGatewayIdentity } from '../../system/identity.ts';
-import { enterStateDir } from '../../system/state-dir.ts';
 import { type Context, print } from '../context.ts';
 import { callGateway } from '../reach.ts';
 import { renderRotated } from './rotated.ts';
@@ -9,7 +8,7 @@ import { renderRotated } from './rotated.ts';
 export async function secretShow(context: Context): Promise<number> {
   const { configPath, loadConfig, secretOf } = await import('../../config/load.ts');
   const { path: stateDir } = context.state;
-  const exists = enterStateDir(stateDir);
+  const { exists } = context;
   const file = configPath(stateDir, context.host.env, context.state.from === '--profile');
   const loaded = loadConfig({ path: file, profile: context.state.profile });
   const named = (await secretOf(loaded, context.host.env)).secret;

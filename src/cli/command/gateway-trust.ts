@@ -1,7 +1,7 @@
 import { parseAddress } from '../../client/address.ts';
 import { changeRecord, type GatewayRecord, NO_RECORD, readRecord } from '../../client/node/credentials.ts';
 import { EXIT, Failure } from '../../system/failure.ts';
-import { enterStateDir, makeStateDir } from '../../system/state-dir.ts';
+import { makeStateDir } from '../../system/state-dir.ts';
 import { type Context, print } from '../context.ts';
 import { badAddress } from '../remote-credential.ts';
 
@@ -28,7 +28,7 @@ export async function gatewayTrust(
   const { key: url } = address.value;
   const changes = forgets || key !== null || tlsFingerprint !== null;
   if (changes) makeStateDir(stateDir);
-  const isThere = changes || enterStateDir(stateDir);
+  const isThere = changes || context.exists;
   const now = context.host.clock.now();
   const trusted = (r: GatewayRecord): GatewayRecord => ({
     ...r,

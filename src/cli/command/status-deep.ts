@@ -114,7 +114,7 @@ function configuration(context: Context, own: Row): readonly Part[] {
   );
   if (what !== null) {
     const why = `the file is not in force: ${what}: ${textOf(problem.why) ?? 'why is not known'}`;
-    return [fail('configuration', why, textOf(problem.run) ?? 'latchkey gateway status'), ...warnings];
+    return [fail('configuration', why, `${context.command} config validate`), ...warnings];
   }
   if (pending.length > 0) {
     const waits = `waits for the next start: ${pending.join(', ')}`;

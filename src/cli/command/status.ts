@@ -136,17 +136,17 @@ function render(context: Context, answer: Row, asked: Asked): string {
     (row) => `  ${escapeText(textOf(row.requestId) ?? '?')}  ${claimText(textOf(row.displayName) ?? '')}\n`,
   );
   const slow = lagMs > 1_000 ? paint('yellow', `its event loop was held up for ${Math.round(lagMs)} ms\n`) : '';
-  const warnings = [...edits(recordOf(own.config)), ...textsOf(own.warnings)].map(
-    (line) => `${paint('yellow', 'warning')}  ${line}\n`,
+  const warnings = [...edits(recordOf(own.config), context.command), ...textsOf(own.warnings)].map(
+    (line) => `${paint('yellow', 'warning')}  ${escapeText(line)}\n`,
   );
   return `${text}${names.join('')}${slow}${warnings.join('')}`;
 }
 
 /** Where what is in force is not what stands in the file. */
-function edits({ problem, pending }: Row): readonly string[] {
-  const { what, why, run } = recordOf(problem);
+function edits({ problem, pending }: Row, command: string): readonly string[] {
+  const { what, why } = recordOf(problem);
   return [
-    ...(textOf(what) === null ? [] : [`an edit is not in force: ${what}: ${why}; run: ${run}`]),
+    ...(textOf(what) === null ? [] : [`an edit is not in force: ${what}: ${why}; run: ${command} config validate`]),
     ...(textsOf(pending).length === 0
       ? []
       : [`waits for the next start of the gateway: ${textsOf(pending).join(', ')}`]),

@@ -4,6 +4,7 @@ import { type Context, print } from '../context.ts';
 import { renderAge, renderEnd } from '../duration.ts';
 import { type Paint, painter } from '../output.ts';
 import { callGateway } from '../reach.ts';
+import { aimOf } from '../remote-target.ts';
 import { isRecord, numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
 import { giverText } from './devices-list.ts';
 
@@ -34,7 +35,8 @@ export async function why(
     print(context, { last: null }, () => 'Nothing was refused, as far as you may see.\n');
     return EXIT.ok;
   }
-  print(context, story, () => render(context, story));
+  const isElsewhere = (await aimOf(context)) !== null;
+  print(context, story, () => render(context, story, isElsewhere));
   return EXIT.ok;
 }
 
@@ -43,7 +45,7 @@ function isNotFound(error: unknown): boolean {
   return isRecord(cause) && cause.refusal === 'not_found';
 }
 
-function render(context: Context, story: Row): string {
+function render(context: Context, story: Row, isElsewhere: boolean): string {
   const paint = painter(context.output.colour);
   const outcome = recordOf(story.outcome);
   const code = textOf(outcome.code) ?? 'unknown';
@@ -60,8 +62,15 @@ function render(context: Context, story: Row): string {
       ['outcome', `${paint(color, escapeText(code))}${retryText(outcome.retry)}`],
       ['rule', ruleText(recordOf(story.rule), paint)],
       ...also.map((rule) => ['also', ruleText(rule, paint)] as const),
-      // The gateway does not know how this command line names it.
-      ...(remedy === null ? [] : [['run', escapeText(remedy).replaceAll('latchkey ', `${context.command} `)] as const]),
+      // The gateway does not know how this command line names it. One elsewhere gives no orders here (A16).
+      ...(remedy === null
+        ? []
+        : [
+            [
+              isElsewhere ? 'it advises' : 'run',
+              escapeText(remedy).replaceAll('latchkey ', `${context.command} `),
+            ] as const,
+          ]),
     ]),
     lines(Object.entries(recordOf(story.facts)).flatMap(([name, value]) => factLine(context, name, value))),
     claims.length === 0

@@ -78,6 +78,10 @@ export const REFUSED: Readonly<Record<ErrorCode, Rule>> = {
   wrong_role: rule('A1.7', 'A method speaks to its own role, and to a device only while it has a grant for it.'),
   component: rule('A12.1', 'A part of the gateway calls only what stands in its table.'),
   params_invalid: FRAME,
+  config_beyond: rule(
+    'A7',
+    'Nobody gives for longer than they hold: keys that let people in, or reach into the host, are not for every admin.',
+  ),
   config_invalid: rule('A16', 'A configuration that could not be run is not written; the one in force stays.'),
   unavailable: rule('A17.1', 'What cannot be recorded is not decided: nothing was changed.'),
   internal: STATE,

@@ -1,6 +1,5 @@
 import type { Principal } from '../../core/authz/principal.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
-import type { Session } from '../session.ts';
 import { type Context, Denied } from './handler.ts';
 
 /** The configuration, as handlers reach it. No answer holds a secret. */
@@ -23,8 +22,8 @@ export interface ConfigChange {
   readonly baseHash: string | null;
   /** Who did it: it is logged. */
   readonly by: Principal;
-  /** Where it is one that the old secret opened, it ends only once it is answered. */
-  readonly session: Session | null;
+  /** What they may change now; asked when it is written, not when it was sent. */
+  may(writer: 'admin' | 'permanent' | 'owner'): boolean;
 }
 
 export function get(c: Context): Promise<MethodOutput<'config.get'>> {
@@ -44,7 +43,9 @@ function change(
   kind: ConfigChange['kind'],
   { raw, baseHash }: MethodInput<'config.set'>,
 ): Promise<MethodOutput<'config.set'>> {
-  return c.services.config.change({ kind, raw, baseHash: baseHash ?? null, by: c.principal, session: c.session });
+  const { principal: by, services } = c;
+  const may: ConfigChange['may'] = (writer) => services.authority.mayWrite(by, writer);
+  return services.config.change({ kind, raw, baseHash: baseHash ?? null, by, may });
 }
 
 export function schema(c: Context): Promise<MethodOutput<'config.schema'>> {

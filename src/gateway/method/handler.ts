@@ -83,8 +83,11 @@ export class Denied extends Error {
 /** What the schema can't say of the params. `text`: as in `invalid METHOD params: text`. */
 export class WrongParams extends Error {
   override readonly name = 'WrongParams';
-  /** `config_invalid`: the params are in order, and what they would make of the configuration is not. */
-  readonly code: 'params_invalid' | 'config_invalid';
+  /**
+   * `config_invalid`: the params are in order, and what they would make of the configuration is not. `config_beyond`: it
+   * would be, and is not the caller's to make.
+   */
+  readonly code: 'params_invalid' | 'config_invalid' | 'config_beyond';
   constructor(text: string, code: WrongParams['code'] = 'params_invalid') {
     super(text);
     this.code = code;

@@ -59,6 +59,13 @@ export const CALL = {
     message: (c) => `invalid config: ${c.text ?? ''}`,
     remedy: (c) => run(c, 'config schema'),
   }),
+  config_beyond: answer({
+    code: 'FORBIDDEN',
+    detail: 'CONFIG_BEYOND',
+    retry: 'never',
+    message: (c) => `config change refused: ${c.text ?? ''}`,
+    remedy: (c) => `on the gateway's host: ${run(c, 'config set KEY VALUE')}`,
+  }),
   unavailable: answer({
     code: 'UNAVAILABLE',
     detail: 'UNAVAILABLE',
