@@ -6,7 +6,7 @@ import type { Role } from '../core/authz/scope.ts';
 import { type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
 import { EVENTS, type EventName } from '../core/protocol/event.ts';
 import { helloOk } from '../core/protocol/hello.ts';
-import { HANDSHAKE_MS, MAX_BUFFERED_BYTES, TICK_MS } from '../core/protocol/limit.ts';
+import { MAX_BUFFERED_BYTES, TICK_MS } from '../core/protocol/limit.ts';
 import { gatewayText } from '../core/protocol/signed.ts';
 import type { Trace } from '../store/store.ts';
 import type { Clock } from '../system/clock.ts';
@@ -42,6 +42,8 @@ export interface GatewayOptions {
   readonly diary: Diary;
   readonly version: string;
   readonly bootId: string;
+  /** From an open socket to its `connect`, in milliseconds. */
+  readonly handshakeMs: number;
   newId(): string;
   freshCode(): string;
   facts(): Omit<GatewayFacts, 'host' | 'platform' | 'uptimeMs' | 'pid'>;
@@ -161,7 +163,7 @@ export class Gateway implements House {
   }
 
   deadline(run: () => void): () => void {
-    return this.after(HANDSHAKE_MS, run);
+    return this.after(this.#options.handshakeMs, run);
   }
 
   /** PROTOCOL.md §3, §9: the first frame of a TCP connection. The nonce commits to `s` (A19). */

@@ -49,6 +49,7 @@ export function gatewayOptions(house: House, door: Door): GatewayOptions {
         log.error(event, { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     },
     version: VERSION,
+    handshakeMs: live.now.config.gateway.handshakeTimeoutMs,
     bootId: newId(),
     freshCode: () => randomBytes(16).toString('base64url'),
     facts: () => ({

@@ -123,6 +123,7 @@ function optionsOf(authority: Authority, clock: ScriptedClock, errors: string[])
     },
     version: '0',
     bootId: 'boot',
+    handshakeMs: 60_000,
     newId: () => `line${++ids}`,
     freshCode: () => `code-${++codes}`,
     facts: () => ({

@@ -105,7 +105,9 @@ export class SilentBudget {
   #settle(source: Source): void {
     if (source.admitted.size > this.#rules.perSource) this.#over.add(source);
     else this.#over.delete(source);
-    if (source.admitted.size === 0 && source.queued === 0) this.#sources.delete(source.name);
+    // What a socket speaks later still settles the source that it came from: another may have that name by then.
+    const isEmpty = source.admitted.size === 0 && source.queued === 0;
+    if (isEmpty && this.#sources.get(source.name) === source) this.#sources.delete(source.name);
   }
 
   close(): void {

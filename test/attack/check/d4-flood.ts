@@ -59,7 +59,7 @@ async function slowloris(target: Target): Promise<string> {
 
 async function silentFlood(target: Target): Promise<string> {
   const { pid, port, address } = target.options;
-  const count = target.quick ? 600 : 5_000;
+  const count = target.quick ? 3_500 : 5_000;
   const known = await target.pair([READ]);
   const canary = await target.watch(20);
   const before = pid === undefined ? 0 : residentBytes(pid);
