@@ -28,6 +28,8 @@ export interface WriteOptions extends LoadOptions {
   wait(delayMs: number): Promise<void>;
   /** A last word before it is written: throws for what can't be in force here. */
   readonly check?: (loaded: LoadedConfig) => Promise<void>;
+  /** What is in force while the file can't be: what an edit takes out of it is a change all the same. */
+  readonly lastGood?: unknown;
   /** Told each key that changes and who may change it; throws where whoever edits may not. */
   readonly permit?: (changes: ReturnType<typeof writtenBetween>) => void;
 }
@@ -109,16 +111,16 @@ function refusedEdit({ path, why }: EditRefused, file: string): Failure {
 }
 
 /** The keys whose values the edit changed; all of them, where the file could not be read before. */
-function keysBetween(before: string | null, loaded: LoadedConfig, options: LoadOptions): readonly string[] {
+function keysBetween(before: string | null, loaded: LoadedConfig, options: WriteOptions): readonly string[] {
   return changedKeys(parsedOf(before, options), loaded.parsed);
 }
 
-/** An edit that mends a bad file changes whatever it now holds. */
-function parsedOf(before: string | null, options: LoadOptions): unknown {
+/** What an edit is compared with: the file, or where it can't be in force, what is instead. */
+function parsedOf(before: string | null, options: LoadOptions & Pick<WriteOptions, 'lastGood'>): unknown {
   try {
     return configOf(before, options).parsed;
   } catch {
-    return {};
+    return options.lastGood ?? {};
   }
 }
 

@@ -73,7 +73,13 @@ export class Desk implements ConfigDesk {
       const who = no.writer === 'owner' ? 'the owner' : 'who holds admin without an end';
       throw new WrongParams(`${no.key} is changed by ${who} alone`, 'config_beyond');
     };
-    const options: WriteOptions = { ...load, wait, check: (loaded) => live.check(loaded), permit };
+    const options: WriteOptions = {
+      ...load,
+      wait,
+      check: (loaded) => live.check(loaded),
+      lastGood: live.file.parsed,
+      permit,
+    };
     const sent = parsed(raw);
     try {
       return await writeConfig(options, (text) => {

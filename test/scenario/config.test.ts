@@ -136,6 +136,13 @@ describe('rule: config.set and config.patch', () => {
     const whole = { raw: JSON.stringify({ ...config, gateway: { ...config.gateway, mode: 'remote' } }), baseHash };
     expect(gist(await admin.partner.call('config.set', whole))).toBe('FORBIDDEN CONFIG_BEYOND');
     expect([text(), existsSync(ran)]).toEqual([before, false]);
+    // While the file can't be read, what is in force counts: taking it out is a change as any other.
+    write(`${before.slice(0, -3)} torn`);
+    for (const { partner } of [admin, boxed, secret])
+      expect(
+        gist(await partner.call('config.set', { raw: '{}', baseHash: (await owner.ask('config.get')).hash })),
+      ).toBe('FORBIDDEN CONFIG_BEYOND');
+    write(before);
     // What they may: a box the rest, who holds it for good also what lasts.
     expect(await sent(boxed.partner, { logging: { level: 'debug' } })).toBe('ok');
     expect(await sent(admin.partner, lasting[0])).toBe('ok');

@@ -101,16 +101,20 @@ export const pairEnsure = {
   name: 'device.pair.ensure',
   scope: PAIRING,
   role: 'operator',
-  input: Type.Object({
-    /** base64url of the 32 raw bytes of the device's key. */
-    publicKey: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
-    role: Type.Optional(Role),
-    /** Exactly these, whatever was before. */
-    scopes: Scopes,
-    untilMs: Type.Optional(End),
-    displayName: Type.Optional(Type.String({ maxLength: 64 })),
-    idempotencyKey: IdempotencyKey,
-  }),
+  // Closed: a misspelt end would give for good.
+  input: Type.Object(
+    {
+      /** base64url of the 32 raw bytes of the device's key. */
+      publicKey: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+      role: Type.Optional(Role),
+      /** Exactly these, whatever was before. */
+      scopes: Scopes,
+      untilMs: Type.Optional(End),
+      displayName: Type.Optional(Type.String({ maxLength: 64 })),
+      idempotencyKey: IdempotencyKey,
+    },
+    { additionalProperties: false },
+  ),
   output: Type.Object({ deviceId: Type.String(), device: PairedRow, ...Decided }),
   errors: ['beyond_decider', 'beyond_request'],
   summary: 'Declares what a key holds: the owner or a permanent admin, without a request, as often as wanted.',
