@@ -6,9 +6,10 @@ import type { Context } from './context.ts';
 import type { Credential, RemoteTarget } from './remote-target.ts';
 import { isRecord } from './value.ts';
 
-/** A14: what a setup code says: base64url of `{url, bootstrapToken, gatewayKey?, tlsFingerprint?}`. */
+/** A14: what a setup code says: base64url of `{url, urls?, bootstrapToken, gatewayKey?, tlsFingerprint?}`. */
 export interface SetupCode {
-  readonly url: string | null;
+  /** Where the gateway may be dialed, the best first; may be empty. */
+  readonly urls: readonly string[];
   readonly bootstrapToken: string;
   readonly gatewayKey: string | null;
   /** Lower-case hex SHA-256. */
@@ -16,6 +17,8 @@ export interface SetupCode {
 }
 
 const SIZE_MAX = 16 * 1024;
+/** A gateway has a few addresses; each that is tried takes its time. */
+const URLS_MAX = 8;
 
 /** Reads what was given, from wherever it is. @throws Failure 2 or 78 */
 export async function readCredential(
@@ -90,6 +93,22 @@ function lineOf(text: string, { kind, from }: Credential): string {
   });
 }
 
+/** Where a credential came from, for people: `--token-file /run/secret`, `gateway.remote.token in FILE`. */
+export function sourceOf({ kind, ...credential }: Credential): string {
+  switch (credential.from) {
+    case 'argument':
+      return `--${kind}`;
+    case 'stdin':
+      return `--${kind} -`;
+    case 'file':
+      return `--${kind}-file ${credential.path}`;
+    case 'LATCHKEY_GATEWAY_TOKEN':
+      return credential.from;
+    case 'config':
+      return `${credential.path} in ${credential.file}`;
+  }
+}
+
 /** `null`: it is none. What is copied off a screen may be broken over lines. */
 export function parseSetupCode(text: string): SetupCode | null {
   let value: unknown;
@@ -99,15 +118,18 @@ export function parseSetupCode(text: string): SetupCode | null {
     return null;
   }
   if (!isRecord(value)) return null;
-  const { url = null, bootstrapToken, gatewayKey = null, tlsFingerprint = null } = value;
+  const { url = null, urls = [], bootstrapToken, gatewayKey = null, tlsFingerprint = null } = value;
   const isCode =
     (url === null || typeof url === 'string') &&
+    Array.isArray(urls) &&
+    urls.every((more) => typeof more === 'string') &&
     typeof bootstrapToken === 'string' &&
     bootstrapToken !== '' &&
     (gatewayKey === null || (typeof gatewayKey === 'string' && /^[A-Za-z0-9_-]{43}$/.test(gatewayKey))) &&
     (tlsFingerprint === null || (typeof tlsFingerprint === 'string' && /^[0-9a-f]{64}$/i.test(tlsFingerprint)));
   if (!isCode) return null;
-  return { url, bootstrapToken, gatewayKey, tlsFingerprint: tlsFingerprint?.toLowerCase() ?? null };
+  const places = [...new Set(url === null ? urls : [url, ...urls])].slice(0, URLS_MAX);
+  return { urls: places, bootstrapToken, gatewayKey, tlsFingerprint: tlsFingerprint?.toLowerCase() ?? null };
 }
 
 export function badAddress(from: RemoteTarget['from'], why: string): Failure {

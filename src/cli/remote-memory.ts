@@ -9,10 +9,10 @@ import { type Context, tell } from './context.ts';
 export interface Remembered {
   /** As it is remembered: `wss://host:port`. */
   readonly url: string;
-  /** The id of this host's key. */
-  readonly deviceId: string;
   /** The key that a person said it has (a setup code); `null`: nobody did. */
   readonly toldKey: string | null;
+  /** Where the credential that was given came from, for people; `null`: none was. */
+  readonly shown: string | null;
   /** A certificate that a setup code named: it is remembered with the key; `null`: what is known of it stays. */
   readonly newFingerprint: string | null;
   /** False: the file of what is remembered can't be used. */
@@ -35,17 +35,18 @@ export function isReadable(context: Context, url: string, isPinned: boolean): bo
 export const recordOf = (context: Context, remote: Remembered): GatewayRecord =>
   remote.remembers ? readRecord(context.state.path, remote.url) : NO_RECORD;
 
-/** A19: the request outlives this run; so does what its code is made of. */
-export function keepAsking(context: Context, remote: Remembered, waiting: Waiting): void {
+/** A19: the request of `deviceId` outlives this run; so does what its code is made of. */
+export function keepAsking(context: Context, remote: Remembered, deviceId: string, waiting: Waiting): void {
   if (waiting.code === null) return;
   const { r, nonce } = waiting.contribution;
   change(context, remote, (record) =>
-    record.asking?.r === r && record.asking.nonce === nonce
+    record.asking?.requestId === waiting.requestId && record.asking.r === r && record.asking.nonce === nonce
       ? record
       : {
           ...record,
           asking: {
-            deviceId: remote.deviceId,
+            deviceId,
+            requestId: waiting.requestId,
             gatewayKey: waiting.gatewayKey,
             r,
             nonce,
@@ -55,15 +56,20 @@ export function keepAsking(context: Context, remote: Remembered, waiting: Waitin
   );
 }
 
+/** What the code was to be made of did not serve: the next ask begins with another. */
+export function dropAsking(context: Context, remote: Remembered): void {
+  change(context, remote, (record) => ({ ...record, asking: null }));
+}
+
 /**
  * What a hello brought, on disk before anything is done with the session.
  * @throws Distrust where another command learned another key of it meanwhile: the first one stays (A18)
  */
-export function keepSession(context: Context, remote: Remembered, { hello, gatewayKey }: Session): void {
+export function keepSession(context: Context, remote: Remembered, session: Session): void {
+  const { hello, gatewayKey, deviceId } = session;
   const before = recordOf(context, remote);
   const isNew = gatewayKey !== null && before.gatewayKey !== gatewayKey;
-  const given =
-    hello.deviceToken === null ? null : { deviceId: remote.deviceId, role: 'operator', token: hello.deviceToken };
+  const given = hello.deviceToken === null ? null : { deviceId, role: 'operator', token: hello.deviceToken };
   let other: string | null = null;
   change(context, remote, (record) => {
     const isOther = record.gatewayKey !== null && record.gatewayKey !== gatewayKey && gatewayKey !== remote.toldKey;
@@ -86,7 +92,8 @@ export function keepSession(context: Context, remote: Remembered, { hello, gatew
     context.output.err(`latchkey: from now on ${remote.url} has to prove this key: ${gatewayKey}${why}\n`);
   }
   if (hello.ignored.length > 0) {
-    tell(context, `of what was shown to the gateway did not count: ${hello.ignored.map(escapeText).join(', ')}`);
+    const from = remote.shown === null ? '' : ` (${escapeText(remote.shown)})`;
+    tell(context, `of what was shown to the gateway did not count: ${hello.ignored.map(escapeText).join(', ')}${from}`);
   }
 }
 

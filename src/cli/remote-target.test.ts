@@ -125,7 +125,7 @@ test('rule: what comes by standard input is one line of it, and a setup code may
       const script = `
         const { readCredential } = await import(${JSON.stringify(join(import.meta.dirname, 'remote-credential.ts'))});
         const { given, code } = await readCredential({}, { kind: ${JSON.stringify(kind)}, from: 'stdin' });
-        console.log(JSON.stringify([given, code?.url]));`;
+        console.log(JSON.stringify([given, code?.urls]));`;
       const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
         stdio: ['pipe', 'pipe', 'ignore'],
       });
@@ -140,13 +140,17 @@ test('rule: what comes by standard input is one line of it, and a setup code may
     });
   expect(await read('token', 'the-token\n')).toBe('[{"token":"the-token"},null]');
   const code = Buffer.from(JSON.stringify({ url: URL_A, bootstrapToken: 'b' })).toString('base64url');
-  expect(await read('setup-code', `${code}\n`)).toBe(`[{"bootstrapToken":"b"},"${URL_A}"]`);
+  expect(await read('setup-code', `${code}\n`)).toBe(`[{"bootstrapToken":"b"},["${URL_A}"]]`);
   expect(parseSetupCode(`${code.slice(0, 20)}\n  ${code.slice(20)}`)?.bootstrapToken).toBe('b');
+  const urls = [URL_A, ...Array.from({ length: 20 }, (_, i) => `wss://${i}.example`)];
+  const many = Buffer.from(JSON.stringify({ url: URL_A, urls, bootstrapToken: 'b' })).toString('base64url');
+  expect(parseSetupCode(many)?.urls).toEqual(urls.slice(0, 8));
   for (const bad of [
     '',
     'e30',
     'bm90IGpzb24',
     Buffer.from('{"bootstrapToken":"b","gatewayKey":"x"}').toString('base64url'),
+    Buffer.from('{"bootstrapToken":"b","urls":[1]}').toString('base64url'),
   ]) {
     expect(parseSetupCode(bad)).toBeNull();
   }

@@ -1,6 +1,6 @@
 import type { Distrust } from '../client/challenge.ts';
 import type { ConnectionLost, NoAnswer, RemoteError } from '../client/client.ts';
-import type { StillWaiting, Waiting } from '../client/handshake.ts';
+import type { Signer, StillWaiting, Waiting } from '../client/handshake.ts';
 import { idOf } from '../client/hello.ts';
 import type { DialFailed } from '../client/node/websocket.ts';
 import type { ErrorContext } from '../core/protocol/error.ts';
@@ -22,8 +22,26 @@ export type Remedies = (
 export interface Place {
   /** As it is remembered: `wss://host:port`. */
   readonly url: string;
-  /** The id of this host's key. */
-  readonly deviceId: string;
+  /** This host's key. */
+  readonly device: Signer & { forAddress(address: string): Signer };
+  /** What is asked for. */
+  readonly scopes: readonly string[];
+  /** Where the credential that was given came from; `null`: none was. */
+  readonly shown: string | null;
+  /** `proofless`: the last one that answered there proved no key, so it is no Latchkey, whatever it says. */
+  readonly said: { proofless: boolean };
+  /** Its key was known before it was dialed: what it names can be relied on. */
+  readonly isKnown: boolean;
+  readonly remedies: Remedies;
+}
+
+/**
+ * A19: what pairs this very key. Whoever stands between can name a request of their own, but not our key: so where no
+ * code can be compared this is shown, and no request's id is.
+ */
+function ensureCommand({ device, scopes }: Place): string {
+  const named = scopes.length === 0 ? ['--none'] : scopes.map((scope) => `--scope ${shellWord(scope)}`);
+  return `latchkey devices ensure --key ${device.publicKey} --role operator ${named.join(' ')}`;
 }
 
 /** A8, A19: who asks where for what, under which code, until when, and what to run there. */
@@ -34,21 +52,22 @@ export function waitingText(context: Context, place: Place, waiting: Waiting): s
   const shown =
     code === null
       ? [
-          '  There is no code to compare: the request was opened by another run. If it is not yours, reject it there:',
+          '  There is no code to compare, so nothing says whose request it is. Reject it there, and ask again from here:',
           `    latchkey devices reject ${requestId}`,
-          '  Else approve it there:',
+          '  Or pair this very key there, whoever asked:',
+          `    ${ensureCommand(place)}`,
         ]
       : [
           '',
           `      ${paint('bold', code)}`,
           '',
           '  Compare this code with the one that is shown there, then approve there:',
+          `    latchkey devices approve ${requestId}`,
         ];
   return `${[
     `latchkey: waiting for approval at ${escapeText(place.url)}`,
     ...shown,
-    `    latchkey devices approve ${requestId}`,
-    `  asks for ${scopes}; device ${place.deviceId.slice(0, 12)}; gateway key ${waiting.gatewayKey}`,
+    `  asks for ${scopes}; device ${place.device.id.slice(0, 12)}; gateway key ${waiting.gatewayKey}`,
     `  until ${renderEnd(expiresAtMs, context.host.clock.now())}; Ctrl-C leaves the request open, and the same command goes on with it`,
   ].join('\n')}\n`;
 }
@@ -63,7 +82,7 @@ export function trustCommand(context: Context, url: string, what: string): strin
 }
 
 /** What a person is told of a connect that failed. By name, not by class: bundles have classes of their own. */
-export function failureOfConnect(error: unknown, context: Context, place: Place, remedies: Remedies): unknown {
+export function failureOfConnect(error: unknown, context: Context, place: Place): unknown {
   if (!(error instanceof Error) || isFailure(error)) return error;
   switch (error.name) {
     case 'DialFailed':
@@ -76,11 +95,11 @@ export function failureOfConnect(error: unknown, context: Context, place: Place,
       return new Failure(EXIT.later, {
         what: `nobody has approved this device at ${place.url} yet`,
         why: `request ${requestId}${shown} is open until ${renderEnd(expiresAtMs, context.host.clock.now())}`,
-        run: `${THERE}latchkey devices approve ${requestId}`,
+        run: `${THERE}${code === null ? ensureCommand(place) : `latchkey devices approve ${requestId}`}`,
       });
     }
     case 'RemoteError':
-      return failureOfRefusal(error as RemoteError, 'connect', remedies);
+      return failureOfRefusal(error as RemoteError, 'connect', place);
     case 'ConnectionLost':
     case 'NoAnswer':
       return failureOfLoss(error as ConnectionLost | NoAnswer, `connecting to ${place.url}`, context);
@@ -89,30 +108,57 @@ export function failureOfConnect(error: unknown, context: Context, place: Place,
   }
 }
 
-/** A16: the remedy comes from this side's own table; the remote's text is shown as its words. */
+/**
+ * A16: the remedy comes from this side's own table; the remote's text is shown as its words.
+ * @param openRequest what its hello named
+ */
 export function failureOfRefusal(
   refused: RemoteError,
   method: string,
-  remedies: Remedies,
+  place: Place,
   openRequest: string | null = null,
 ): Failure {
-  const { code, details, retryable, retryAfterMs } = refused.error;
-  const requestId = idOf(details?.requestId) ?? openRequest;
-  const known =
-    refused.refusal === null ? null : remedies(refused.refusal, { method, ...(requestId ? { requestId } : {}) });
-  const isForeign = refused.refusal === null && code === 'NOT_PAIRED';
+  const { code, retryable, retryAfterMs } = refused.error;
+  const requestId = idOf(refused.error.details?.requestId) ?? openRequest;
+  // A19: a request that a stranger names may be the stranger's own.
+  const about = { method, ...(requestId !== null && place.isKnown ? { requestId } : {}) };
+  const isOurs = refused.refusal !== null && !place.said.proofless;
+  const known = isOurs ? place.remedies(refused.refusal, about) : null;
   const isLater = retryable === true || retryAfterMs !== undefined || known?.retry === 'after';
-  const remedy = isForeign
-    ? `openclaw devices ${requestId === null ? 'list' : `approve ${requestId}`}`
-    : (known?.remedy ?? 'latchkey gateway probe');
-  // Some of them say where, some are no command of the gateway's host.
-  const isThere = /^(latchkey|openclaw) /.test(remedy);
+  const isSecret = place.shown !== null && isMismatch(refused);
   const text = {
     what: `${method} was refused (${escapeText(refused.refusal ?? code)})`,
-    why: `the gateway says: ${escapeText(refused.message.slice(0, 500))}`,
-    run: `${isThere ? THERE : ''}${remedy}`,
+    why: `${isSecret ? `${escapeText(place.shown ?? '')} is not this gateway's; ` : ''}the gateway says: ${escapeText(refused.message.slice(0, 500))}`,
+    run: isSecret ? secretRemedy(refused, place) : remedyOf(refused, place, requestId, known?.remedy),
   };
   return new Failure(isLater ? EXIT.later : EXIT.failed, text, { cause: refused });
+}
+
+function remedyOf(
+  { refusal, error }: RemoteError,
+  { device, url, isKnown, said }: Place,
+  requestId: string | null,
+  remedy = 'latchkey gateway probe',
+): string {
+  // What it names there, a person can't compare by a code: by the device, then.
+  if ((refusal === null || said.proofless) && error.code === 'NOT_PAIRED') {
+    return `${THERE}openclaw devices list --json   (approve what device ${device.forAddress(url).id} asks, nothing else)`;
+  }
+  // Some of them say where, some are no command of the gateway's host.
+  const there = /^latchkey /.test(remedy) ? THERE : '';
+  const isUnsure = requestId !== null && !isKnown && /^latchkey devices list/.test(remedy);
+  return `${there}${remedy}${isUnsure ? `   (approve what device ${device.id} asks, nothing else)` : ''}`;
+}
+
+/** A shared secret that was shown is not the gateway's. */
+const isMismatch = ({ refusal, error }: RemoteError): boolean =>
+  refusal === 'secret_mismatch' ||
+  (refusal === null && /^AUTH_(TOKEN|PASSWORD)_MISMATCH$/.test(String(error.details?.code)));
+
+function secretRemedy({ refusal }: RemoteError, { shown, said }: Place): string {
+  const print =
+    refusal === null || said.proofless ? 'openclaw config get gateway.auth.token' : 'latchkey gateway secret show';
+  return `${THERE}${print}   (then give that one by ${shown}; a key that is paired needs none)`;
 }
 
 export function failureOfLoss(error: ConnectionLost | NoAnswer, doing: string, context: Context): Failure {
@@ -129,11 +175,15 @@ function ofDial(error: DialFailed, context: Context, { url }: Place): Failure {
   switch (error.kind) {
     case 'unreachable':
     case 'silent':
-      return new Failure(EXIT.later, {
-        what: `no gateway answers at ${url}`,
-        why,
-        run: `${THERE}latchkey gateway probe`,
-      });
+      return new Failure(
+        EXIT.later,
+        {
+          what: `no gateway answers at ${url}`,
+          why,
+          run: `${THERE}latchkey gateway probe`,
+        },
+        { cause: error },
+      );
     case 'insecure':
       return new Failure(EXIT.usage, {
         what: `nothing was sent to ${url}`,
@@ -165,8 +215,9 @@ function ofDial(error: DialFailed, context: Context, { url }: Place): Failure {
   }
 }
 
-function ofDistrust(error: Distrust, context: Context, { url }: Place): Failure {
-  const { kind, pinned, offered } = error;
+function ofDistrust(error: Distrust, context: Context, place: Place): Failure {
+  const { kind, pinned, offered, requestId } = error;
+  const { url } = place;
   const what = `${url} is not trusted`;
   switch (kind) {
     case 'changed-key':
@@ -180,6 +231,13 @@ function ofDistrust(error: Distrust, context: Context, { url }: Place): Failure 
         what,
         why: `it does not prove the key that is known of it (${pinned}): another program, or somebody between`,
         run: `${trustCommand(context, url, '--forget')}   (only if you put another program there yourself)`,
+      });
+    case 'no-code':
+    case 'false-code':
+      return new Failure(EXIT.failed, {
+        what,
+        why: `${escapeText(error.message)}: somebody may stand between and ask in your place`,
+        run: `${THERE}latchkey devices reject ${requestId}   (never approve it; then ask again from here, or pair this very key there: ${ensureCommand(place)})`,
       });
     default:
       return new Failure(EXIT.failed, {

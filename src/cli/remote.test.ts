@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { ScriptedGateway, type Visit } from '../client/node/scripted.ts';
 import type { LinkState } from '../client/reconnect.ts';
 import type { MethodName } from '../core/protocol/registry.ts';
 import { systemClock } from '../system/clock.ts';
+import { SigningKey } from '../system/crypto.ts';
 import { isFailure } from '../system/failure.ts';
 import { makeSelfSigned } from '../system/selfsigned.ts';
 import { gatewayTrust } from './command/gateway-trust.ts';
@@ -128,7 +129,19 @@ test('A8: whoever stops waiting leaves the request open, and the next run shows 
   err = '';
   await run({ wait: 0 });
   expect(err).toContain(code);
-  expect(connectOf(1).device.latchkey.r).toBe(connectOf(0).device.latchkey.r);
+  expect(connectOf(1).device.latchkey.r).not.toBe(connectOf(0).device.latchkey.r);
+  expect(credentials()[url()].gatewayKey).toBeNull();
+});
+
+test('A18, A19: the gateway whose code a person may be comparing is not another one at the next dial', async () => {
+  gateway.script = { connect: (visit, params) => visit.event('connect.waiting', gateway.waiting(visit, params)) };
+  await run({ wait: 0 });
+  const asked = credentials()[url()].asking.gatewayKey;
+  Object.assign(gateway, { key: new SigningKey(randomBytes(32)) });
+  gateway.script = {};
+  const failure = (await run()) as { what: string; why: string };
+  expect(`${failure.what} ${failure.why}`).toContain(asked);
+  expect(gateway.visits.at(-1)?.sent).toEqual([]);
   expect(credentials()[url()].gatewayKey).toBeNull();
 });
 
@@ -182,7 +195,7 @@ test('A16: a gateway that is starting is tried again in its own time, one that r
     connect: (visit) => visit.refuse({ code: 'NOT_PAIRED', message: 'pairing required', details: { requestId: 'q' } }),
   };
   rmSync(credentialsPath(stateDir()));
-  expect(await run()).toMatchObject({ run: "on the gateway's host: openclaw devices approve q" });
+  expect(await run()).toMatchObject({ run: expect.stringContaining("on the gateway's host: openclaw devices list") });
   expect(gateway.visits).toHaveLength(7);
 });
 

@@ -1,45 +1,22 @@
-import { type Address, parseAddress } from '../client/address.ts';
 import { Client, RemoteError } from '../client/client.ts';
-import { type Given, handshake, type Session, type Waiting } from '../client/handshake.ts';
+import { handshake, type Session, type Waiting } from '../client/handshake.ts';
+import type { GatewayRecord } from '../client/node/credentials.ts';
 import { nodeCrypto } from '../client/node/crypto.ts';
-import { type DeviceIdentity, openDeviceIdentity } from '../client/node/identity.ts';
 import { openWebSocket } from '../client/node/websocket.ts';
 import { Link, type LinkState } from '../client/reconnect.ts';
 import { pauseMs, type RetryTable, type Verdict, verdictOf } from '../client/retry.ts';
 import type { EventFrame } from '../core/protocol/frame.ts';
 import type { MethodName } from '../core/protocol/registry.ts';
 import { newNonce, randomBytes } from '../system/random.ts';
-import { makeStateDir } from '../system/state-dir.ts';
 import { escapeText } from '../system/text.ts';
 import { type Context, tell } from './context.ts';
 import { renderDuration } from './duration.ts';
 import type { Call } from './reach.ts';
-import { badAddress, readCredential } from './remote-credential.ts';
-import { isReadable, keepAsking, keepSession, type Remembered, recordOf } from './remote-memory.ts';
+import { dropAsking, keepAsking, keepSession, recordOf } from './remote-memory.ts';
+import { isAway, nextOf, prepare, type Remote } from './remote-place.ts';
 import type { RemoteTarget } from './remote-target.ts';
-import {
-  failureOfConnect,
-  failureOfLoss,
-  failureOfRefusal,
-  type Place,
-  type Remedies,
-  waitingText,
-} from './remote-text.ts';
+import { failureOfConnect, failureOfLoss, failureOfRefusal, waitingText } from './remote-text.ts';
 import { isRecord } from './value.ts';
-
-/** What is known of another gateway before it is dialed. */
-interface Remote extends Place, Remembered {
-  readonly address: Address;
-  readonly device: DeviceIdentity;
-  readonly given: Given;
-  /** A certificate that a setup code or the configuration names: it counts before what is remembered. */
-  readonly toldFingerprint: string | null;
-  readonly insecure: boolean;
-  readonly waitMs: number | null;
-  readonly scopes: readonly string[];
-  readonly openclawScopes: readonly string[];
-  readonly remedies: Remedies;
-}
 
 /**
  * Does `work` with another gateway, over a WebSocket and with this host's key (FEATURES §1). Where a person has to
@@ -52,8 +29,7 @@ export async function withRemote<T>(
   methods: readonly MethodName[],
   work: (call: Call) => Promise<T>,
 ): Promise<T> {
-  const remote = await prepare(context, target, methods);
-  const session = await reach(context, remote);
+  const { remote, session } = await reachFirst(context, await prepare(context, target, methods));
   // A command that is over in a moment has no use for events.
   session.listen(() => {});
   try {
@@ -74,68 +50,76 @@ export async function linkRemote(
   methods: readonly MethodName[],
   handlers: { onState(state: LinkState): void; onEvent(event: EventFrame): void },
 ): Promise<Link> {
-  const remote = await prepare(context, target, methods);
+  const [first, ...others] = await prepare(context, target, methods);
   const { clock } = context.host;
-  const notice = new Notice(context, remote);
+  let remote = first;
+  const notice = new Notice(context);
   const link = new Link({
-    connect: (waits) =>
-      connectOnce(context, remote, (waiting) => {
-        waits(waiting);
-        return waitLeftMs(context, remote, waiting);
-      }),
+    async connect(waits) {
+      try {
+        return await connectOnce(context, remote, (waiting) => {
+          waits(waiting);
+          return waitLeftMs(context, remote, waiting);
+        });
+      } catch (error) {
+        if (isAway(error)) remote = nextOf(remote, [first, ...others]);
+        throw error;
+      }
+    },
     verdictOf: (error) => verdictOf(error, retryTable(remote)),
     after: (delayMs, run) => clock.after(delayMs, run),
     chance: () => (randomBytes(1)[0] as number) / 256,
     onEvent: handlers.onEvent,
     onState(state) {
-      if (state.kind === 'waiting') notice.waiting(state.waiting);
+      if (state.kind === 'waiting') notice.waiting(remote, state.waiting);
       if (state.kind === 'pausing') context.output.err(`latchkey: ${pauseText(state.why, state.forMs)}\n`);
       if (state.kind !== 'ended') return handlers.onState(state);
-      handlers.onState({ kind: 'ended', error: failureOfConnect(state.error, context, remote, remote.remedies) });
+      handlers.onState({ kind: 'ended', error: failureOfConnect(state.error, context, remote) });
     },
   });
   link.start();
   return link;
 }
 
-async function prepare(context: Context, target: RemoteTarget, methods: readonly MethodName[]): Promise<Remote> {
-  const { path: stateDir } = context.state;
-  const { remedyFor } = await import('../core/protocol/error.ts');
-  const { scopesFor } = await import('../core/protocol/registry.ts');
-  const { OPENCLAW_ASK } = await import('../core/protocol/method/scope.ts');
-  const { given, code } = await readCredential(context, target.credential);
-  const text = target.url ?? code?.url ?? '';
-  const address = parseAddress(text);
-  if (!address.ok) throw badAddress(target.from, address.error);
-  makeStateDir(stateDir);
-  const { key: url } = address.value;
-  const remembers = isReadable(context, url, code?.gatewayKey != null);
-  const device = openDeviceIdentity(stateDir, () => context.host.clock.now());
-  return {
-    url,
-    deviceId: device.id,
-    address: address.value,
-    device,
-    given,
-    toldKey: code?.gatewayKey ?? null,
-    toldFingerprint: code?.tlsFingerprint ?? target.tlsFingerprint,
-    newFingerprint: code?.tlsFingerprint ?? null,
-    insecure: target.insecure,
-    waitMs: target.waitMs,
-    scopes: scopesFor(methods),
-    openclawScopes: OPENCLAW_ASK,
-    remedies: remedyFor,
-    remembers,
-  };
+/** A session at the first place where somebody answers. @throws Failure */
+async function reachFirst(context: Context, all: readonly [Remote, ...Remote[]]) {
+  for (let remote = all[0]; ; remote = nextOf(remote, all)) {
+    try {
+      return { remote, session: await reach(context, remote) };
+    } catch (error) {
+      const isLast = remote === all.at(-1);
+      if (isLast || !(error instanceof Error) || !isAway(error.cause)) throw error;
+      context.output.err(`latchkey: no gateway answers at ${remote.url}; trying ${nextOf(remote, all).url}\n`);
+    }
+  }
 }
+
+/** Time for another run of this device to remember what it asked. */
+const OTHER_RUN_MS = 300;
 
 /** One socket from its opening to `hello-ok`; what came of it is remembered. */
 async function connectOnce(context: Context, remote: Remote, onWaiting: (w: Waiting) => number): Promise<Session> {
+  try {
+    return await dialOnce(context, remote, onWaiting);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'Distrust' || !('kind' in error)) throw error;
+    if (error.kind === 'false-code') dropAsking(context, remote);
+    if (error.kind !== 'no-code') throw error;
+    // A19: two runs that ask at the same moment share one request; the code is the one's that opened it.
+    await new Promise<void>((resume) => context.host.clock.after(OTHER_RUN_MS, resume));
+    const { asking } = recordOf(context, remote);
+    if (asking === null || !('requestId' in error) || asking.requestId !== error.requestId) throw error;
+    return await dialOnce(context, remote, onWaiting);
+  }
+}
+
+async function dialOnce(context: Context, remote: Remote, onWaiting: (w: Waiting) => number): Promise<Session> {
   const { clock, version } = context.host;
   const { device, address } = remote;
   const after = (delayMs: number, run: () => void) => clock.after(delayMs, run);
   const record = recordOf(context, remote);
   const lk = newNonce();
+  remote.said.proofless = false;
   const transport = await openWebSocket({
     address,
     lk,
@@ -144,12 +128,17 @@ async function connectOnce(context: Context, remote: Remote, onWaiting: (w: Wait
     timeoutMs: context.timeoutMs,
     after,
   });
-  const { asking, deviceToken: cached } = record;
+  const { deviceToken: cached } = record;
   const session = await handshake(new Client(transport, after), {
     host: address.host,
     lk,
-    pin: remote.toldKey ?? record.gatewayKey,
+    // A18: the gateway whose code a person may be comparing now is not another one at the next dial.
+    pin: remote.toldKey ?? record.gatewayKey ?? askedOf(record, device.id, clock.now()),
     device,
+    foreignDevice() {
+      remote.said.proofless = true;
+      return device.forAddress(address.key);
+    },
     client: { id: 'cli', mode: 'cli', version, ...hostLabels() },
     role: 'operator',
     scopes: remote.scopes,
@@ -157,20 +146,22 @@ async function connectOnce(context: Context, remote: Remote, onWaiting: (w: Wait
     given: remote.given,
     // What could be read on the way is not sent unasked.
     cached:
-      cached?.deviceId === device.id && cached.role === 'operator' && (address.secure || address.loopback)
-        ? { token: cached.token, gatewayKey: record.gatewayKey }
+      cached?.role === 'operator' && (address.secure || address.loopback)
+        ? { token: cached.token, gatewayKey: record.gatewayKey, deviceId: cached.deviceId }
         : null,
-    contribution: (gatewayKey) =>
-      asking?.deviceId === device.id && asking.gatewayKey === gatewayKey && asking.expiresAtMs > clock.now()
-        ? { r: asking.r, nonce: asking.nonce }
-        : null,
+    earlier(gatewayKey, requestId) {
+      // Another run may have asked since this one dialed.
+      const { asking } = recordOf(context, remote);
+      const isIts = asking?.requestId === requestId && asking.gatewayKey === gatewayKey;
+      return isIts && asking.deviceId === device.id ? { r: asking.r, nonce: asking.nonce } : null;
+    },
     crypto: nodeCrypto,
     after,
     now: () => clock.now(),
     newNonce,
     silenceMs: context.timeoutMs,
     onWaiting(waiting) {
-      keepAsking(context, remote, waiting);
+      keepAsking(context, remote, device.id, waiting);
       return onWaiting(waiting);
     },
   });
@@ -181,6 +172,11 @@ async function connectOnce(context: Context, remote: Remote, onWaiting: (w: Wait
     session.client.close();
     throw error;
   }
+}
+
+/** The key of the gateway at which a request of this device is open, as far as is known. */
+function askedOf({ asking }: GatewayRecord, deviceId: string, now: number): string | null {
+  return asking?.deviceId === deviceId && asking.expiresAtMs > now ? asking.gatewayKey : null;
 }
 
 const FAMILIES: Readonly<Record<string, string>> = { linux: 'Linux', darwin: 'Mac', win32: 'Windows' };
@@ -196,12 +192,10 @@ function hostLabels() {
 /** Who asks, and under which code: said once, however often it is asked again. */
 class Notice {
   readonly #context: Context;
-  readonly #remote: Remote;
   #said = '';
 
-  constructor(context: Context, remote: Remote) {
+  constructor(context: Context) {
     this.#context = context;
-    this.#remote = remote;
   }
 
   /** Something was said. */
@@ -209,9 +203,9 @@ class Notice {
     return this.#said !== '';
   }
 
-  waiting(waiting: Waiting): void {
+  waiting(remote: Remote, waiting: Waiting): void {
     const key = `${waiting.requestId} ${waiting.code}`;
-    if (key !== this.#said) this.#context.output.err(waitingText(this.#context, this.#remote, waiting));
+    if (key !== this.#said) this.#context.output.err(waitingText(this.#context, remote, waiting));
     this.#said = key;
   }
 }
@@ -241,21 +235,24 @@ async function reach(context: Context, remote: Remote): Promise<Session> {
   const { clock } = context.host;
   const beganMs = clock.monotonicMs();
   let endMs = beganMs + context.timeoutMs;
-  const notice = new Notice(context, remote);
+  const notice = new Notice(context);
   for (let times = 1; ; times += 1) {
+    let waitedSinceMs: number | null = null;
     try {
       return await connectOnce(context, remote, (waiting) => {
-        times = 1;
+        waitedSinceMs ??= clock.monotonicMs();
         if (!notice.given) endMs = clock.monotonicMs() + waitLeftMs(context, remote, waiting);
-        notice.waiting(waiting);
+        notice.waiting(remote, waiting);
         return endMs - clock.monotonicMs();
       });
     } catch (error) {
+      // One that lets wait and hangs up at once, again and again, is asked less and less often.
+      if (waitedSinceMs !== null && clock.monotonicMs() - waitedSinceMs > STEADY_MS) times = 1;
       const verdict = verdictOf(error, retryTable(remote));
       const pause = pauseMs(verdict, times, (randomBytes(1)[0] as number) / 256);
       const isInTime = clock.monotonicMs() + pause < endMs;
       if (!isInTime || !triesAgain(error, verdict, notice.given)) {
-        throw failureOfConnect(error, context, remote, remote.remedies);
+        throw failureOfConnect(error, context, remote);
       }
       const line = pauseText(verdict, pause);
       if (notice.given) context.output.err(`latchkey: ${line}\n`);
@@ -265,6 +262,8 @@ async function reach(context: Context, remote: Remote): Promise<Session> {
   }
 }
 
+/** A wait of this length was one; the next pause is short again. */
+const STEADY_MS = 10_000;
 /** Going away or coming (PROTOCOL.md §1.1). */
 const PASSING: readonly (number | null)[] = [1012, 1013];
 
@@ -281,9 +280,12 @@ function triesAgain(error: unknown, { retry }: Verdict, hasWaited: boolean): boo
 /** `--wait` of a device that is paired and misses something: until somebody has answered what it asked for. */
 async function widened(context: Context, remote: Remote, { client, hello }: Session): Promise<void> {
   const { missing, requestId, rejected } = hello;
-  if (missing.length === 0 || requestId === null || rejected || !remote.waitMs) return;
+  if (missing.length === 0 || requestId === null || rejected || !remote.waitMs || remote.said.proofless) return;
+  const there = remote.isKnown
+    ? `approve ${requestId}`
+    : `list   (approve what device ${remote.device.id} asks, nothing else)`;
   context.output.err(
-    `latchkey: waiting for ${missing.map((scope) => escapeText(scope)).join(', ')} at ${remote.url}\n  on the gateway's host: latchkey devices approve ${requestId}\n`,
+    `latchkey: waiting for ${missing.map((scope) => escapeText(scope)).join(', ')} at ${remote.url}\n  on the gateway's host: latchkey devices ${there}\n`,
   );
   const timeoutMs = Math.min(remote.waitMs, 600_000);
   const params = { requestId, timeoutMs };
@@ -313,7 +315,7 @@ function failureOfCall(error: unknown, context: Context, remote: Remote, method:
   if (!(error instanceof Error)) return error;
   if (error instanceof RemoteError) {
     const own = error.refusal === 'missing_scope' ? open : null;
-    return failureOfRefusal(error, method, remote.remedies, own);
+    return failureOfRefusal(error, method, remote, own);
   }
   const isLoss = error.name === 'ConnectionLost' || error.name === 'NoAnswer';
   return isLoss ? failureOfLoss(error as Parameters<typeof failureOfLoss>[0], method, context) : error;

@@ -27,17 +27,24 @@ export class Distrust extends Error {
   /**
    * `foreign`: it speaks another protocol. `no-proof`: its key is known and it proves none. `changed-key`: it proves
    * another than the known one. `false-proof`: its proof is none, or was made for another connection. `false-code`: the
-   * comparison code it shows is not made as A19 says.
+   * comparison code it shows is not made as A19 says. `no-code`: it shows none, and nothing else says who it is.
    */
-  readonly kind: 'foreign' | 'no-proof' | 'changed-key' | 'false-proof' | 'false-code';
+  readonly kind: 'foreign' | 'no-proof' | 'changed-key' | 'false-proof' | 'false-code' | 'no-code';
   /** base64url of the keys, where it is about keys. */
   readonly pinned: string | null;
   readonly offered: string | null;
-  constructor(kind: Distrust['kind'], message: string, keys: { pinned?: string | null; offered?: string } = {}) {
+  /** The request that it names, where it is about a code. */
+  readonly requestId: string | null;
+  constructor(
+    kind: Distrust['kind'],
+    message: string,
+    about: { pinned?: string | null; offered?: string; requestId?: string } = {},
+  ) {
     super(message);
     this.kind = kind;
-    this.pinned = keys.pinned ?? null;
-    this.offered = keys.offered ?? null;
+    this.pinned = about.pinned ?? null;
+    this.offered = about.offered ?? null;
+    this.requestId = about.requestId ?? null;
   }
 }
 

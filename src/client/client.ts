@@ -67,8 +67,8 @@ interface Waiting {
 
 /** Requests and answers over one transport. Answers may come in any order. */
 export class Client {
-  /** Called with each event; answers don't come here. */
-  onEvent: (event: EventFrame) => void = () => {};
+  /** Called with each event and how many characters it had; answers don't come here. */
+  onEvent: (event: EventFrame, size: number) => void = () => {};
   /** Called once, when no answer will come any more. */
   onClosed: (lost: ConnectionLost) => void = () => {};
   readonly #transport: Transport;
@@ -112,12 +112,14 @@ export class Client {
     this.#transport.allow?.(maxBytes);
   }
 
-  close(): void {
-    this.#end('closed here');
+  close(why = 'closed here'): void {
+    this.#end(why);
     this.#transport.close();
   }
 
   #take(text: string): void {
+    // Whoever was told to go may still be talking.
+    if (this.#ended !== null) return;
     let frame: unknown;
     try {
       frame = JSON.parse(text);
@@ -128,10 +130,10 @@ export class Client {
     }
     if (!isFrame(frame)) return;
     if (frame.type === 'event') {
-      this.onEvent(frame);
+      this.onEvent(frame, text.length);
       return;
     }
-    // An answer nobody waits for any more came too late.
+    // An answer that nobody waits for came too late, or was never asked for: nothing of it is kept.
     const waiting = this.#waiting.get(frame.id);
     if (waiting === undefined) return;
     this.#waiting.delete(frame.id);

@@ -1,23 +1,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemClock } from '../system/clock.ts';
-import { SigningKey, sha256 } from '../system/crypto.ts';
+import { SigningKey } from '../system/crypto.ts';
 import { newNonce, randomBytes } from '../system/random.ts';
-import { parseAddress } from './address.ts';
-import { Client } from './client.ts';
-import { type HandshakeOptions, handshake, StillWaiting, type Waiting } from './handshake.ts';
-import { nodeCrypto } from './node/crypto.ts';
-import { ScriptedGateway, type Visit } from './node/scripted.ts';
-import { openWebSocket } from './node/websocket.ts';
+import { type HandshakeOptions, StillWaiting, type Waiting } from './handshake.ts';
+import { connectTo, ScriptedGateway, scriptedSigner, type Visit } from './node/scripted.ts';
 
 const READ = 'operator.read';
 const FOREIGN = ['operator.admin', READ];
-const after = (ms: number, run: () => void) => systemClock.after(ms, run);
-const key = new SigningKey(randomBytes(32));
-const device = {
-  id: sha256(Buffer.from(key.publicKey, 'base64url')).toString('hex'),
-  publicKey: key.publicKey,
-  sign: (text: string) => key.sign(text),
-};
+const device = scriptedSigner();
+const foreign = scriptedSigner();
 let gateway: ScriptedGateway;
 
 beforeEach(async () => {
@@ -26,40 +16,8 @@ beforeEach(async () => {
 });
 afterEach(() => gateway.end());
 
-/** One connect, with its own gateway's key pinned unless told otherwise. */
-async function connect(more: Partial<HandshakeOptions> = {}, toldLk?: string) {
-  const address = parseAddress(`ws://127.0.0.1:${gateway.port}`);
-  if (!address.ok) throw new Error(address.error);
-  const lk = newNonce();
-  const transport = await openWebSocket({
-    address: address.value,
-    lk: toldLk ?? lk,
-    tlsFingerprint: null,
-    insecure: false,
-    timeoutMs: 5_000,
-    after,
-  });
-  return handshake(new Client(transport, after), {
-    host: address.value.host,
-    lk,
-    pin: gateway.key.publicKey,
-    device,
-    client: { id: 'cli', mode: 'cli', version: '1', platform: 'linux' },
-    role: 'operator',
-    scopes: [READ],
-    foreignScopes: FOREIGN,
-    given: {},
-    cached: null,
-    contribution: null,
-    crypto: nodeCrypto,
-    after,
-    now: () => 1_700_000_000_000,
-    newNonce,
-    silenceMs: 5_000,
-    onWaiting: () => 5_000,
-    ...more,
-  });
-}
+const connect = (more: Partial<HandshakeOptions> = {}, toldLk?: string) =>
+  connectTo(gateway, { device, foreignDevice: () => foreign, foreignScopes: FOREIGN, ...more }, toldLk);
 
 /** What the client sent in all: nothing may have gone to a gateway that isn't trusted. */
 const sent = () => gateway.visits.flatMap((visit) => visit.sent);
@@ -246,7 +204,7 @@ test.each(falseCodes)('A19: %s ends the connection before anything is shown', as
     shown += 1;
     return 5_000;
   };
-  await expect(connect({ onWaiting })).rejects.toMatchObject({ name: 'Distrust' });
+  await expect(connect({ pin: null, onWaiting })).rejects.toMatchObject({ name: 'Distrust' });
   expect(shown).toBe(0);
 });
 
@@ -262,14 +220,20 @@ test('A19: the code of an open request is the same on the next socket, and count
   };
   await expect(connect({ onWaiting })).rejects.toBeInstanceOf(StillWaiting);
   const kept = told[0]?.contribution ?? null;
-  await expect(connect({ onWaiting, contribution: () => kept })).rejects.toBeInstanceOf(StillWaiting);
+  const earlier = (_key: string, id: string) => (id === 'req-1' ? kept : null);
+  await expect(connect({ onWaiting, earlier })).rejects.toBeInstanceOf(StillWaiting);
   expect(told[1]?.code).toBe(told[0]?.code);
-  expect(connectOf(1).device.latchkey.r).toBe(kept?.r);
-  // A request that this very socket opened: its s was committed to after r had been shown.
-  first = null;
-  await expect(connect({ onWaiting, contribution: () => kept })).rejects.toBeInstanceOf(StillWaiting);
-  expect(told[2]?.code).toBeNull();
-  // A request of another run: no code, and that is said.
+  expect(connectOf(1).device.latchkey.r).not.toBe(kept?.r);
+  // That request ended unseen, and this socket opened the next: its code is made of this socket's parts.
+  gateway.script = {
+    connect: (visit, params) => visit.event('connect.waiting', gateway.waiting(visit, params, { requestId: 'req-2' })),
+  };
+  await expect(connect({ onWaiting, earlier })).rejects.toBeInstanceOf(StillWaiting);
+  expect(told[2]?.code).toMatch(/^\d{4} \d{4}$/);
+  // The known request with another commitment than the one that it was opened with: chosen afterwards.
+  gateway.script = { connect: (visit, params) => visit.event('connect.waiting', gateway.waiting(visit, params)) };
+  await expect(connect({ onWaiting, earlier })).rejects.toMatchObject({ kind: 'false-code' });
+  // A request of another run: no code, and that is said; a gateway whose key is known may.
   gateway.script = {
     connect: (visit, params) => visit.event('connect.waiting', gateway.waiting(visit, params, { code: null, s: null })),
   };
@@ -278,7 +242,7 @@ test('A19: the code of an open request is the same on the next socket, and count
 });
 
 test('A10: a cached token goes to the gateway that gave it and to no other; what is given goes before it', async () => {
-  const cached = { token: 'cached-token', gatewayKey: gateway.key.publicKey };
+  const cached = { token: 'cached-token', gatewayKey: gateway.key.publicKey, deviceId: device.id };
   const auth = async (more: Partial<HandshakeOptions>) => {
     (await connect(more)).client.close();
     return connectOf(gateway.visits.length - 1).auth;
@@ -287,6 +251,7 @@ test('A10: a cached token goes to the gateway that gave it and to no other; what
   expect(await auth({ cached, given: { token: 'given' } })).toEqual({ token: 'given' });
   expect(await auth({ cached: { ...cached, gatewayKey: other.publicKey } })).toBeUndefined();
   expect(await auth({ cached: { ...cached, gatewayKey: null }, pin: null })).toBeUndefined();
+  expect(await auth({ cached: { ...cached, deviceId: foreign.id } })).toBeUndefined();
 });
 
 test('rule: another gateway gets v2, protocol 3 to 4, auth.token alone, and the same scopes each time', async () => {
@@ -294,7 +259,8 @@ test('rule: another gateway gets v2, protocol 3 to 4, auth.token alone, and the 
     challenge: (visit) => ({ nonce: visit.nonce, ts: 1_699_999_000_000 }),
     connect: (visit) => visit.answer({ type: 'hello-ok', protocol: 3, server: { version: '2026.2.19' } }),
   };
-  const session = await connect({ pin: null, cached: { token: 'cached-token', gatewayKey: null } });
+  const cached = { token: 'cached-token', gatewayKey: null, deviceId: foreign.id };
+  const session = await connect({ pin: null, cached });
   const params = connectOf();
   expect(session.gatewayKey).toBeNull();
   expect(session.hello.held).toBeNull();
@@ -306,8 +272,58 @@ test('rule: another gateway gets v2, protocol 3 to 4, auth.token alone, and the 
   expect(gateway.isSigned(gateway.visits[0] as Visit, params)).toBe(true);
   session.client.close();
   // A token that a gateway with a key gave is none of its business.
-  const again = await connect({ pin: null, scopes: [], cached: { token: 't', gatewayKey: gateway.key.publicKey } });
+  const again = await connect({ pin: null, scopes: [], cached: { ...cached, gatewayKey: gateway.key.publicKey } });
   expect(connectOf(1).auth).toBeUndefined();
   expect(connectOf(1).scopes).toEqual(FOREIGN);
   again.client.close();
+  // Nor one that was given to another key of this host.
+  (await connect({ pin: null, cached: { ...cached, deviceId: device.id } })).client.close();
+  expect(connectOf(2).auth).toBeUndefined();
+});
+
+test('A18: who proves no key is shown none that is known elsewhere, only the one of that address', async () => {
+  gateway.script = { challenge: plain };
+  const session = await connect({ pin: null });
+  const { device: shown } = connectOf();
+  expect([shown.id, shown.publicKey]).toEqual([foreign.id, foreign.publicKey]);
+  expect(session.deviceId).toBe(foreign.id);
+  expect(JSON.stringify(sent())).not.toContain(device.id);
+  expect(JSON.stringify(sent())).not.toContain(device.publicKey);
+  expect(gateway.isSigned(gateway.visits[0] as Visit, connectOf())).toBe(true);
+  session.client.close();
+  gateway.script = {};
+  const proven = await connect({ pin: null });
+  expect([proven.deviceId, connectOf(1).device.id]).toEqual([device.id, device.id]);
+  proven.client.close();
+});
+
+test('A19: a gateway that is met first and shows no code is not waited for, whatever it knows of earlier asks', async () => {
+  let shown = 0;
+  const onWaiting = () => {
+    shown += 1;
+    return 0;
+  };
+  gateway.script = {
+    connect: (visit, params) => visit.event('connect.waiting', gateway.waiting(visit, params, { code: null, s: null })),
+  };
+  const kept = { r: newNonce(), nonce: newNonce() };
+  for (const earlier of [null, () => kept]) {
+    await expect(connect({ pin: null, onWaiting, earlier })).rejects.toMatchObject({
+      name: 'Distrust',
+      kind: 'no-code',
+      requestId: 'req-1',
+    });
+  }
+  // A code of another connection, which is not known here, is none either: its part may have been chosen for ours.
+  let first: { visit: Visit; params: unknown } | null = null;
+  gateway.script = {
+    connect(visit, params) {
+      if (first !== null) visit.event('connect.waiting', gateway.waiting(first.visit, first.params));
+      else first = { visit, params };
+      if (first.visit === visit) visit.close(1000);
+    },
+  };
+  await connect({ pin: null, onWaiting }).catch(() => {});
+  await expect(connect({ pin: null, onWaiting })).rejects.toMatchObject({ kind: 'no-code' });
+  expect(shown).toBe(0);
 });

@@ -24,6 +24,11 @@ export interface Hello {
   readonly maxPayloadBytes: number;
 }
 
+/** It is written to a file at each change, and sent back: longer ones than any gateway gives are none. */
+const TOKEN_MAX = 4_096;
+/** Names of scopes are shown to people. */
+const NAMES_MAX = 100;
+const NAME_MAX = 128;
 const TICK_MS = 30_000;
 const MAX_PAYLOAD_BYTES = 25 * 1024 * 1024;
 
@@ -45,7 +50,7 @@ export function readHello(payload: unknown): Hello | null {
     unknown: textsOf(auth.unknown),
     ignored: textsOf(auth.ignored),
     notStored: auth.notStored === true,
-    deviceToken: textOf(auth.deviceToken),
+    deviceToken: tokenOf(auth.deviceToken),
     tickMs: between(policy.tickIntervalMs, 1_000, 600_000) ?? TICK_MS,
     // What it announces is not believed beyond our own bound.
     maxPayloadBytes: between(policy.maxPayload, 64 * 1024, MAX_PAYLOAD_BYTES) ?? MAX_PAYLOAD_BYTES,
@@ -65,8 +70,15 @@ export function idOf(value: unknown): string | null {
   return typeof value === 'string' && /^\w[\w.:-]{0,127}$/.test(value) ? value : null;
 }
 
+/** Names, as many and as long as a person may be shown. */
 export function textsOf(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+  if (!Array.isArray(value)) return [];
+  return value.filter((item) => typeof item === 'string' && item.length <= NAME_MAX).slice(0, NAMES_MAX);
+}
+
+function tokenOf(value: unknown): string | null {
+  const token = textOf(value);
+  return token === null || token.length > TOKEN_MAX ? null : token;
 }
 
 function between(value: unknown, least: number, most: number): number | null {

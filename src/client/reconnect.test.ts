@@ -117,6 +117,7 @@ function scripted() {
         client,
         hello,
         gatewayKey: 'k',
+        deviceId: 'd',
         listen: (hear: (event: EventFrame) => void) => {
           client.onEvent = hear;
         },

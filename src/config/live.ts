@@ -6,7 +6,7 @@ import { EXIT, Failure, isFailure } from '../system/failure.ts';
 import { shellWord } from '../system/text.ts';
 import { applyOf, changedKeys, inForce, own } from './apply.ts';
 import { LiveSecret } from './live-secret.ts';
-import { configOf, type LoadedConfig, type LoadOptions, readText, refuseWeak, secretOf } from './load.ts';
+import { configOf, type LoadedConfig, type LoadOptions, readText, refuseWeak, secretOf, withEyes } from './load.ts';
 import { type ConfigFile, SECRET_PATHS } from './schema.ts';
 import type { Keyring } from './secret.ts';
 import { weaknessOf } from './weak.ts';
@@ -247,7 +247,7 @@ export class LiveConfig {
       }
       // What was saved by taking the old file away comes back in a moment; what is gone is no wish for other values.
       if (text === null && this.#file.text !== null) throw gone(path);
-      const live = await this.#apply(configOf(text, this.#options.load));
+      const live = await this.#apply(withEyes(configOf(text, this.#options.load)));
       this.#seen(stamp, text);
       return this.#told(this.#result(live));
     } catch (error) {

@@ -1,18 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import json5 from 'json5';
 import { OPERATOR_SCOPES, type Scope } from '../core/authz/scope.ts';
 import { DEFAULT_PORT, HANDSHAKE_MS } from '../core/protocol/limit.ts';
-import { codeOf, EXIT, Failure } from '../system/failure.ts';
+import { checkWritten, othersRead } from '../system/access.ts';
+import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
 import type { Level } from '../system/log.ts';
 import { escapeText, shellWord } from '../system/text.ts';
+import { own } from './apply.ts';
 import { type Bind, resolveBind } from './bind.ts';
 import { dotted, lineOf, locate, type Places } from './locate.ts';
 import { type Problem, problemsOf } from './problem.ts';
 import { type Reach, reachOf } from './reach.ts';
 import { type Remote, remoteOf } from './remote.ts';
-import type { ConfigFile } from './schema.ts';
+import { type ConfigFile, SECRET_PATHS } from './schema.ts';
 import { type Keyring, resolveSecret } from './secret.ts';
 import { DEPTH_MAX } from './syntax.ts';
 import { type NamedSecret, secretFindings } from './weak.ts';
@@ -93,7 +95,23 @@ export function defaultPort(profile: string | null | undefined): number {
 
 /** @throws Failure 78 naming file, line, key, why, and what to run */
 export function loadConfig(options: LoadOptions): LoadedConfig {
-  return configOf(readText(options.path), options);
+  return withEyes(configOf(readText(options.path), options));
+}
+
+/** The same, with a word about a secret that others than its owner can read in the file. */
+export function withEyes(loaded: LoadedConfig): LoadedConfig {
+  const { path, text, parsed, warnings } = loaded;
+  const uid = process.geteuid?.();
+  const held = SECRET_PATHS.find((key) => typeof key.reduce<unknown>(own, parsed) === 'string');
+  if (text === null || uid === undefined || held === undefined) return loaded;
+  try {
+    if (!othersRead(path, statSync(path), uid)) return loaded;
+  } catch {
+    // Gone meanwhile: nobody reads it.
+    return loaded;
+  }
+  const word = `${held.join('.')} can be read by others in ${path}: chmod 600 ${shellWord(path)}`;
+  return { ...loaded, warnings: [...warnings, word] };
 }
 
 /**
@@ -115,11 +133,19 @@ export function configOf(text: string | null, options: LoadOptions): LoadedConfi
   return { path: options.path, text, parsed, config, warnings };
 }
 
-/** The file's text; `null`: there is none. @throws Failure 77 or 78 */
+/**
+ * The file's text; `null`: there is none. It may name programs to run: one that somebody else can write is not read.
+ * @throws Failure 77 or 78
+ */
 export function readText(path: string): string | null {
+  let file: number | null = null;
   try {
-    return readFileSync(path, 'utf8');
+    file = openSync(path, 'r');
+    const uid = process.geteuid?.();
+    if (uid !== undefined) checkWritten(path, fstatSync(file), uid);
+    return readFileSync(file, 'utf8');
   } catch (error) {
+    if (isFailure(error)) throw error;
     const code = codeOf(error);
     if (code === 'ENOENT') return null;
     throw new Failure(code === 'EACCES' ? EXIT.permission : EXIT.configuration, {
@@ -127,6 +153,8 @@ export function readText(path: string): string | null {
       why: code ?? String(error),
       run: `ls -l ${shellWord(path)}`,
     });
+  } finally {
+    if (file !== null) closeSync(file);
   }
 }
 

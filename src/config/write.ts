@@ -1,13 +1,14 @@
 import { lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { checkWritten } from '../system/access.ts';
 import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
 import { replaceFile, sweepUnfinished } from '../system/file.ts';
+import { withFileLockHeld } from '../system/file-lock.ts';
 import { escapeText, shellWord } from '../system/text.ts';
 import { changedKeys, writtenBetween } from './apply.ts';
 import type { EditRefused } from './edit.ts';
 import { configOf, type LoadedConfig, type LoadOptions, refuseWeak } from './load.ts';
 import { dotted, pointerOf } from './locate.ts';
-import { withLock } from './lock.ts';
 import { weakConstants } from './weak.ts';
 
 /** The file is not what the change was made for. */
@@ -47,7 +48,7 @@ const TRIES_MAX = 3;
  */
 export async function writeConfig(options: WriteOptions, edit: (text: string | null) => string): Promise<Written> {
   const file = fileOf(options.path);
-  return withLock(`${file}.lock`, options.wait, async () => {
+  return withFileLockHeld(`${file}.lock`, options.wait, async () => {
     sweepUnfinished(file);
     for (let tries = 1; ; tries += 1) {
       const before = readWhole(file);
@@ -148,6 +149,8 @@ function fileOf(path: string): string {
         run: show,
       });
     }
+    // What others wrote in it would be taken over as its owner's own.
+    if (process.getuid !== undefined) checkWritten(file, stat, process.getuid());
     return file;
   } catch (error) {
     const code = codeOf(error);

@@ -56,7 +56,7 @@ export class Refusals {
     return {
       ...refuse(refusal.code, {
         ...context,
-        ...about(facts, verdict),
+        ...about(verdict),
         ...(retryAfterMs === null ? {} : { retryAfterMs }),
       }),
       delayMs,
@@ -107,16 +107,14 @@ export class Refusals {
   }
 }
 
-function about(facts: ConnectFacts, { refusal, state }: RefusedVerdict): ErrorContext {
+function about({ refusal, state }: RefusedVerdict): ErrorContext {
   const { request } = refusal;
   const approved = ROLES.filter((role) => state?.roles[role].grant != null);
-  // A19: only the socket whose `r` is in the code can check it.
-  const own = request?.comparison != null && request.comparison.r === facts.params.device?.latchkey?.r;
   return {
     approvedRoles: approved,
     approvedScopes: approved.flatMap((role) => state?.roles[role].grant?.entries.map((e) => e.scope) ?? []),
     ...(request ? { requestId: request.id, asked: request.scopes, expiresAt: request.expiresAt } : {}),
-    ...(own && request?.comparison ? { s: request.comparison.s, comparisonCode: request.comparison.code } : {}),
+    ...(request?.comparison ? { s: request.comparison.s, comparisonCode: request.comparison.code } : {}),
     ...(refusal.rejection ? { requestId: refusal.rejection } : {}),
   };
 }

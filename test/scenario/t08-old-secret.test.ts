@@ -3,10 +3,11 @@
 // `device token mismatch` loops. Here a paired device doesn't notice, the wrong secret is named, with what to run, and
 // nothing is widened. (In a service unit: there is none in Latchkey that holds a secret.)
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Gateway, newStateDir, removeStateDir, start } from '../gateway.ts';
+import { type Gateway, latchkey, newStateDir, removeStateDir, start } from '../gateway.ts';
 import { type Identity, newIdentity } from '../partner/identity.ts';
 import type { Answer } from '../partner/peer.ts';
 import { recordedConnects, replayParams } from '../wire/verdict.ts';
@@ -150,6 +151,43 @@ describe.each(PLACES)('T8 an old secret $name', ({ env, inForce }) => {
     expect(lines.length, lines.join('\n')).toBe(new Set(lines).size);
     expect(gateway.logs()).not.toContain(old);
     expect(gateway.logs()).not.toContain(fresh);
+  });
+
+  it('T8 a command from elsewhere is told which secret is wrong and where it lives, and asks nothing with it', async () => {
+    const url = `ws://127.0.0.1:${gateway.port}`;
+    const home = mkdtempSync(join(tmpdir(), 'lk-t8-'));
+    const elsewhere = join(home, 's');
+    const file = join(home, 'secret');
+    const config = join(home, 'client.json');
+    writeFileSync(file, `${wrong}\n`);
+    writeFileSync(config, JSON.stringify({ gateway: { mode: 'remote', remote: { url, token: wrong } } }), {
+      mode: 0o600,
+    });
+    const command = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+      latchkey([...args, '--wait', '0s', 'status'], { home, env: { LATCHKEY_STATE_DIR: elsewhere, ...env } });
+    try {
+      const places = [
+        [`--token-file ${file}`, await command(['--url', url, '--token-file', file])],
+        ['LATCHKEY_GATEWAY_TOKEN', await command(['--url', url], { LATCHKEY_GATEWAY_TOKEN: wrong })],
+        [`gateway.remote.token in ${config}`, await command([], { LATCHKEY_CONFIG_PATH: config })],
+      ] as const;
+      for (const [place, { code, stderr }] of places) {
+        expect(code, stderr).toBe(1);
+        expect(stderr).toContain(`${place} is not this gateway's`);
+        expect(stderr).toContain("on the gateway's host: latchkey gateway secret show");
+        expect(stderr).not.toContain(wrong);
+      }
+      expect((await rows(await gateway.owner())).open.length).toBeLessThanOrEqual(1);
+      // Once its key is paired it doesn't notice the wrong one; `-v` names it.
+      writeFileSync(file, `${right}\n`);
+      const first = await command(['--url', url, '--token-file', file]);
+      expect(first.code, first.stderr).toBe(0);
+      const later = await command(['-v', '--url', url], { LATCHKEY_GATEWAY_TOKEN: wrong });
+      expect(later.code, later.stderr).toBe(0);
+      expect(later.stderr).toContain('did not count: secret (LATCHKEY_GATEWAY_TOKEN)');
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
   });
 
   it("T8 a command on the gateway's own host needs none, whatever its environment says", async () => {

@@ -96,6 +96,8 @@ function open(options: ChallengeOptions): Promise<{ readonly challenge: Challeng
         if (text === null) return;
         const challenge = { ...challengeOf(text), fingerprint: secure ? fingerprintOf(socket as TLSSocket) : null };
         clearTimeout(timer);
+        // What it says after that is not kept.
+        socket.removeAllListeners('data').resume();
         resolve({ challenge, leave: () => end(() => {}) });
       } catch (error) {
         end(() => reject(error));

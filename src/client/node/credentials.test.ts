@@ -1,8 +1,20 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createPrivateKey, hkdfSync } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { deviceIdOf, SigningKey, verifyEd25519 } from '../../system/crypto.ts';
 import { changeRecord, credentialsPath, NO_RECORD, readRecord } from './credentials.ts';
 import { nodeCrypto } from './crypto.ts';
 import { deviceIdentityPath, openDeviceIdentity, readDeviceIdentity } from './identity.ts';
@@ -154,4 +166,39 @@ test('T7: commands at once, in processes of their own, make one identity and los
   const ids = await Promise.all([0, 1, 2, 3].map((n) => node(script(n))));
   expect(new Set(ids).size).toBe(1);
   expect(Object.keys(credentials().gateways)).toHaveLength(40);
+});
+
+test('A18: at a gateway that proves no key this host is another device, the same one each time, one for each address', () => {
+  const identity = openDeviceIdentity(stateDir, () => 1_700_000_000_000);
+  const there = identity.forAddress('wss://gateway.example:18789');
+  const ids = [
+    identity.id,
+    there.id,
+    identity.forAddress('ws://gateway.example:18789').id,
+    identity.forAddress('wss://gateway.example').id,
+    identity.forAddress('wss://other.example:18789').id,
+  ];
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(readDeviceIdentity(stateDir)?.forAddress('wss://gateway.example:18789').publicKey).toBe(there.publicKey);
+  const raw = Buffer.from(there.publicKey, 'base64url');
+  expect(there.id).toBe(deviceIdOf(raw));
+  expect(verifyEd25519(raw, 'text', Buffer.from(there.sign('text') as string, 'base64url'))).toBe(true);
+  // It is what is written in the head of identity.ts, so that it stays the same device in later releases.
+  const { privateKeyPem } = JSON.parse(readFileSync(deviceIdentityPath(stateDir), 'utf8'));
+  const { d = '' } = createPrivateKey(privateKeyPem).export({ format: 'jwk' });
+  const info = 'latchkey-foreign-1|wss://gateway.example:18789';
+  const seed = hkdfSync('sha256', Buffer.from(d, 'base64url'), '', info, 32);
+  expect(new SigningKey(new Uint8Array(seed)).publicKey).toBe(there.publicKey);
+});
+
+test('T7: what a write that was killed left behind goes with the next one', () => {
+  const left = (path: string) => {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(`${path}.0123.new`, 'half');
+    return `${path}.0123.new`;
+  };
+  const leftovers = [left(deviceIdentityPath(stateDir)), left(credentialsPath(stateDir))];
+  openDeviceIdentity(stateDir, () => 1);
+  changeRecord(stateDir, 'ws://127.0.0.1:1', (record) => ({ ...record, gatewayKey: 'A'.repeat(43) }));
+  expect(leftovers.filter((path) => existsSync(path))).toEqual([]);
 });

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, Failure } from '../../system/failure.ts';
-import { readPrivateFile, replaceFile } from '../../system/file.ts';
+import { readPrivateFile, replaceFile, sweepUnfinished } from '../../system/file.ts';
+import { withFileLock } from '../../system/file-lock.ts';
 import { ensurePrivateDirectory } from '../../system/state-dir.ts';
 import { shellWord } from '../../system/text.ts';
 import { clientLockPath } from './identity.ts';
-import { withFileLock } from './lock.ts';
 
 /**
  * What this host remembers of gateways: `identity/credentials.json`, 0600, one for each state directory. Two kinds of
@@ -26,7 +26,7 @@ export interface GatewayRecord {
   readonly gatewayKey: string | null;
   /** Lower-case hex SHA-256 of its certificate, where no authority vouches for it. */
   readonly tlsFingerprint: string | null;
-  /** A10: as its last hello gave it, with whose it is. */
+  /** A10: as its last hello gave it, with whose it is: of a gateway without a key this host's id at that address. */
   readonly deviceToken: { readonly deviceId: string; readonly role: string; readonly token: string } | null;
   /** A19: what the comparison code of an open request is made of; ends with the request. */
   readonly asking: Asking | null;
@@ -36,6 +36,8 @@ export interface GatewayRecord {
 
 export interface Asking {
   readonly deviceId: string;
+  /** What is kept here speaks for this request, and for no other. */
+  readonly requestId: string;
   /** The gateway that was asked, pinned or not. */
   readonly gatewayKey: string;
   readonly r: string;
@@ -83,6 +85,7 @@ export function changeRecord(
     const record = change(recordOf(file, url));
     const gateways = { ...file.gateways, [url]: record };
     if (same(record, NO_RECORD)) delete gateways[url];
+    sweepUnfinished(credentialsPath(stateDir));
     replaceFile(credentialsPath(stateDir), `${JSON.stringify({ ...file, gateways }, null, 2)}\n`);
     return record;
   });
@@ -142,8 +145,8 @@ function isGateway(value: unknown): boolean {
 
 function isAsking(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { deviceId, gatewayKey, r, nonce, expiresAtMs } = value;
-  return [deviceId, gatewayKey, r, nonce].every(isText) && typeof expiresAtMs === 'number';
+  const { deviceId, requestId, gatewayKey, r, nonce, expiresAtMs } = value;
+  return [deviceId, requestId, gatewayKey, r, nonce].every(isText) && typeof expiresAtMs === 'number';
 }
 
 function unusable(stateDir: string, why: string): Failure {

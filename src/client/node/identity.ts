@@ -1,23 +1,26 @@
 import { join } from 'node:path';
 import { decodeBase64url, deviceIdOf, KEY_BYTES, SigningKey } from '../../system/crypto.ts';
 import { EXIT, Failure } from '../../system/failure.ts';
-import { readPrivateFile, replaceFile } from '../../system/file.ts';
+import { readPrivateFile, replaceFile, sweepUnfinished } from '../../system/file.ts';
+import { withFileLock } from '../../system/file-lock.ts';
 import { ensurePrivateDirectory } from '../../system/state-dir.ts';
 import { shellWord } from '../../system/text.ts';
-import { withFileLock } from './lock.ts';
+import type { Signer } from '../handshake.ts';
 
 /**
  * This host as a client: `identity/device.json`, 0600, one for each state directory. Field names are OpenClaw's, so
  * that an import is a copy. A file that can't be used is never made anew in passing: a new key would be a new device,
  * and the old one's grant would stay behind. A copy of another host's file is that device: the key is the device (A3).
+ *
+ * A18: the key itself signs for gateways alone that prove their own. To one that proves nothing this host is another
+ * device, and another one at each address: Ed25519 from HKDF-SHA256 of the key's seed, without salt, with the info
+ * `latchkey-foreign-1|scheme://host:port`. What is signed there names neither gateway nor host, and opens nothing that
+ * knows another key. So an OpenClaw gateway sees a new device, also where an imported key is known to it.
  */
-export interface DeviceIdentity {
-  /** Lower-case hex SHA-256 of the raw key. */
-  readonly id: string;
-  /** base64url of the 32 raw bytes. */
-  readonly publicKey: string;
-  /** Ed25519 over the UTF-8 of `text`, base64url. */
+export interface DeviceIdentity extends Signer {
   sign(text: string): string;
+  /** This host at a gateway that proves no key. @param address `Address.key`: scheme, host and port, a path if any */
+  forAddress(address: string): Signer;
 }
 
 export function deviceIdentityPath(stateDir: string): string {
@@ -46,6 +49,7 @@ export function openDeviceIdentity(stateDir: string, now: () => number): DeviceI
   return withFileLock(clientLockPath(stateDir), () => {
     const other = readDeviceIdentity(stateDir);
     if (other !== null) return other;
+    sweepUnfinished(deviceIdentityPath(stateDir));
     const text = make(now());
     replaceFile(deviceIdentityPath(stateDir), text);
     return parse(stateDir, text);
@@ -80,10 +84,19 @@ function parse(stateDir: string, text: string): DeviceIdentity {
   if (version !== 1) throw torn('this release reads version 1 of it only');
   const raw = typeof privateKeyPem === 'string' ? rawOf(privateKeyPem) : null;
   if (raw === null) throw torn("'privateKeyPem' is no Ed25519 key");
-  const key = new SigningKey(raw.seed);
-  const id = deviceIdOf(raw.publicKey);
-  if (deviceId !== id) throw torn("'deviceId' does not belong to the key in it");
-  return { id, publicKey: key.publicKey, sign: (signed) => key.sign(signed) };
+  if (deviceId !== deviceIdOf(raw.publicKey)) throw torn("'deviceId' does not belong to the key in it");
+  return { ...signerOf(raw.seed), forAddress: (address) => signerOf(foreignSeed(raw.seed, address)) };
+}
+
+function signerOf(seed: Uint8Array) {
+  const key = new SigningKey(seed);
+  const id = deviceIdOf(Buffer.from(key.publicKey, 'base64url'));
+  return { id, publicKey: key.publicKey, sign: (text: string) => key.sign(text) };
+}
+
+function foreignSeed(seed: Uint8Array, address: string): Uint8Array {
+  const { hkdfSync } = process.getBuiltinModule('node:crypto');
+  return new Uint8Array(hkdfSync('sha256', seed, '', `latchkey-foreign-1|${address}`, KEY_BYTES));
 }
 
 function rawOf(pem: string): { readonly seed: Buffer; readonly publicKey: Buffer } | null {

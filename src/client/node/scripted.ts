@@ -3,8 +3,14 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { READ } from '../../core/protocol/method/scope.ts';
+import { systemClock } from '../../system/clock.ts';
 import { comparisonCode, decodeBase64url, SigningKey, sha256, verifyEd25519 } from '../../system/crypto.ts';
 import { newNonce, randomBytes } from '../../system/random.ts';
+import { parseAddress } from '../address.ts';
+import { Client } from '../client.ts';
+import { type HandshakeOptions, handshake, type Session, type Signer } from '../handshake.ts';
+import { nodeCrypto } from './crypto.ts';
+import { openWebSocket } from './websocket.ts';
 
 // For tests: a gateway that says what it is told to say, the truth by default.
 
@@ -167,4 +173,55 @@ export class ScriptedGateway {
     const challenge = (this.script.challenge ?? honest)(visit);
     if (challenge != null) visit.event('connect.challenge', challenge);
   }
+}
+
+/** A key of a device. */
+export function scriptedSigner(): Signer {
+  const key = new SigningKey(randomBytes(32));
+  const id = sha256(Buffer.from(key.publicKey, 'base64url')).toString('hex');
+  return { id, publicKey: key.publicKey, sign: (text: string) => key.sign(text) };
+}
+
+/**
+ * One connect, with the gateway's own key pinned unless told otherwise.
+ * @param toldLk what arrives there as the client's nonce, where it is another than the client believes
+ */
+export async function connectTo(
+  gateway: ScriptedGateway,
+  more: Partial<HandshakeOptions> = {},
+  toldLk?: string,
+): Promise<Session> {
+  const after = (ms: number, run: () => void) => systemClock.after(ms, run);
+  const address = parseAddress(`ws://127.0.0.1:${gateway.port}`);
+  if (!address.ok) throw new Error(address.error);
+  const lk = newNonce();
+  const transport = await openWebSocket({
+    address: address.value,
+    lk: toldLk ?? lk,
+    tlsFingerprint: null,
+    insecure: false,
+    timeoutMs: 5_000,
+    after,
+  });
+  return handshake(new Client(transport, after), {
+    host: address.value.host,
+    lk,
+    pin: gateway.key.publicKey,
+    device: scriptedSigner(),
+    foreignDevice: scriptedSigner,
+    client: { id: 'cli', mode: 'cli', version: '1', platform: 'linux' },
+    role: 'operator',
+    scopes: [READ],
+    foreignScopes: [READ],
+    given: {},
+    cached: null,
+    earlier: null,
+    crypto: nodeCrypto,
+    after,
+    now: () => 1_700_000_000_000,
+    newNonce,
+    silenceMs: 5_000,
+    onWaiting: () => 5_000,
+    ...more,
+  });
 }

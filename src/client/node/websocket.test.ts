@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { ScriptedClock, systemClock } from '../../system/clock.ts';
 import { newNonce } from '../../system/random.ts';
 import { makeSelfSigned } from '../../system/selfsigned.ts';
@@ -218,4 +219,31 @@ test('A8: a peer that is there answers a ping; one that is gone is noticed', asy
   // Nothing is read in between: the answer to the ping can't have come.
   clock.advance(30_000);
   expect(await gone).toMatch(/silent/);
+});
+
+test('rule: a gateway that only asks for signs of life, and reads none, is hung up on before they fill the memory', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await new Promise((done) => server.once('listening', done));
+  server.on('connection', (ws, request) => {
+    ws.on('error', () => {});
+    // It reads nothing any more.
+    request.socket.pause();
+    const flood = () => {
+      while (ws.readyState === ws.OPEN && ws.bufferedAmount < 256 * 1024) ws.ping('x'.repeat(125));
+      if (ws.readyState === ws.OPEN) setImmediate(flood);
+    };
+    flood();
+  });
+  try {
+    const { port } = server.address() as AddressInfo;
+    const client = new Client(await dial(`ws://127.0.0.1:${port}`), after);
+    const lost = await new Promise<string>((done) => {
+      client.onClosed = (why) => done(why.message);
+    });
+    // ws keeps count of the answers that nobody takes.
+    expect(lost).toContain('ended');
+  } finally {
+    for (const ws of server.clients) ws.terminate();
+    await new Promise((done) => server.close(done));
+  }
 });

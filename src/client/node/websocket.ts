@@ -198,12 +198,14 @@ interface BoundedReceiver {
 class WebSocketTransport implements Transport {
   readonly #ws: WebSocket;
   readonly #after: After;
+  /** What came with the answer to the upgrade: no more than one read of the socket, as `open` follows at once. */
   #early: string[] = [];
   #receiver: TransportReceiver | null = null;
   #ended: { readonly why: string; readonly code: number | undefined } | null = null;
   #error: string | null = null;
   #isAlive = true;
   #cancelPulse = () => {};
+  #isClosing = false;
 
   constructor(ws: WebSocket, after: After) {
     this.#ws = ws;
@@ -232,6 +234,8 @@ class WebSocketTransport implements Transport {
   }
 
   close(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
     this.#cancelPulse();
     this.#ws.close(1000);
     const cancel = this.#after(CLOSE_GRACE_MS, () => this.#ws.terminate());
