@@ -142,7 +142,7 @@ test('A20 an end counts from its instant, written or not, and is told once it is
   clock.setWall(clock.now() + 1_000);
   expect(authority.holds(session, READ)).toBe(false);
   await authority.tick();
-  expect(told).toEqual(['tell.grant']);
+  expect(told).toEqual(['tell.change', 'tell.grant']);
   expect(authority.peek(A)?.roles.operator.grant?.entries).toEqual([]);
 });
 

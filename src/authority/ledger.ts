@@ -3,7 +3,7 @@ import type { DeviceId, RequestId } from '../core/authz/principal.ts';
 import { blankDevice, type DeviceState, nextEnd } from '../core/authz/state.ts';
 import { step } from '../core/authz/step.ts';
 import type { End, Instant } from '../core/base/instant.ts';
-import { isForgettable, StaleRevision, type Store, type WriteTx } from '../store/store.ts';
+import { isForgettable, StaleRevision, type Store, type StoredChange, type WriteTx } from '../store/store.ts';
 import { Committer } from './commit.ts';
 
 /** What the ledger needs of the world. */
@@ -17,7 +17,10 @@ export interface LedgerWorld {
 }
 
 /** What is told of a change, after its commit. */
-export type Tidings = Extract<Effect, { readonly kind: `tell.${string}` }>;
+export type Tidings =
+  | Extract<Effect, { readonly kind: `tell.${string}` }>
+  /** A17: what was recorded, under its id; before what comes of it. */
+  | { readonly kind: 'tell.change'; readonly change: StoredChange };
 
 /** Told after the commit and before the command's reply, in the order of the effects (A8, A9). */
 export type Listener = (tidings: Tidings) => void;
@@ -158,9 +161,12 @@ export class Ledger {
 
   async #carry(tx: WriteTx, draft: Draft, effect: Effect, state: DeviceState): Promise<void> {
     switch (effect.kind) {
-      case 'store.change':
-        draft.changes.push(await tx.changes.add(effect.change));
+      case 'store.change': {
+        const id = await tx.changes.add(effect.change);
+        draft.changes.push(id);
+        draft.told.push({ kind: 'tell.change', change: { ...effect.change, id } });
         return;
+      }
       case 'store.code.used': {
         const code = await tx.codes.load(effect.code);
         if (code === null) throw new StaleRevision('the setup code');

@@ -32,10 +32,14 @@ export interface CommandLiteral {
   readonly example: Example;
   /** The methods that it calls: what a client elsewhere asks scopes for. `gateway call` names its own. */
   readonly calls: readonly MethodName[];
+  /** What it calls besides where an option is given. */
+  readonly callsWith?: Readonly<Record<string, readonly MethodName[]>>;
   /** A11: with no gateway running it decides on the state directory itself. */
   readonly offline?: true;
   /** It neither reads nor writes a state directory. */
   readonly stateless?: true;
+  /** About this host alone: another gateway that is named is refused, not passed over. */
+  readonly here?: true;
   readonly options?: (command: Command) => Command;
   readonly load: () => Promise<Body>;
 }

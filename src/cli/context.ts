@@ -72,6 +72,8 @@ export interface Context {
   readonly exists: boolean;
   /** How this state directory is named on a command line that can be pasted: `latchkey --profile work`. */
   readonly command: string;
+  /** The words of the command that runs: `devices approve`; empty outside of one. */
+  readonly doing: string;
   /** Milliseconds that one request may take. */
   readonly timeoutMs: number;
   /** The methods that the command calls, from its literal. */
@@ -87,6 +89,7 @@ export function contextOf(
   host: Host,
   literal: Pick<CommandLiteral, 'calls' | 'offline'> = { calls: [] },
   exists = false,
+  doing = '',
 ): Context {
   const state = resolveStateDir({ stateDir: globals.stateDir, profile: globals.profile, env: host.env });
   const profile = globals.profile === undefined ? '' : ` --profile ${shellWord(globals.profile)}`;
@@ -99,6 +102,7 @@ export function contextOf(
     exists,
     output: host.output({ json: globals.json === true, color: globals.color !== false }),
     command: `latchkey${profile}${stateDir}${url}`,
+    doing,
     timeoutMs: globals.timeout ?? TIMEOUT_MS,
     calls: literal.calls,
     offline: literal.offline === true,

@@ -8,25 +8,37 @@ export function parseDuration(text: string): number | null {
   return DURATION.test(text) ? ms(text as ms.StringValue) : null;
 }
 
-/** A duration as people say it: `12 s`, `3 min`, `2 h`, `4 d`. */
+const UNITS = [
+  ['s', SECOND_MS, MINUTE_MS],
+  ['min', MINUTE_MS, HOUR_MS],
+  ['h', HOUR_MS, 2 * DAY_MS],
+  ['d', DAY_MS, Number.POSITIVE_INFINITY],
+] as const;
+
+/** A duration as people say it, rounded: `12 s`, `3 min`, `2 h`, `4 d`. */
 export function renderDuration(durationMs: number): string {
   const size = Math.max(0, durationMs);
-  if (size < SECOND_MS) return '0 s';
-  if (size < MINUTE_MS) return `${Math.floor(size / SECOND_MS)} s`;
-  if (size < HOUR_MS) return `${Math.floor(size / MINUTE_MS)} min`;
-  if (size < 2 * DAY_MS) return `${Math.floor(size / HOUR_MS)} h`;
-  return `${Math.floor(size / DAY_MS)} d`;
+  // The first unit of which so many, once rounded, are not yet one of the next.
+  const [name, unit] = UNITS.find(([, one, next]) => Math.round(size / one) * one < next) ?? UNITS[3];
+  return `${Math.round(size / unit)} ${name}`;
 }
 
 export function renderAge(at: number, now: number): string {
   return now - at < SECOND_MS ? 'just now' : `${renderDuration(now - at)} ago`;
 }
 
-/** An end: local date and time, and how long until then. */
-export function renderEnd(end: number, now: number): string {
-  const date = new Date(end);
+/** An instant for people: date and time here, and how far that is from UTC. */
+export function renderTime(at: number): string {
+  const date = new Date(at);
   const two = (n: number) => String(n).padStart(2, '0');
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  const left = end > now ? `in ${renderDuration(end - now)}` : 'ended';
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())} (${left})`;
+  const minutes = -date.getTimezoneOffset();
+  const far = Math.abs(minutes);
+  const zone = minutes === 0 ? 'UTC' : `UTC${minutes < 0 ? '-' : '+'}${two(Math.floor(far / 60))}:${two(far % 60)}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())} ${zone}`;
+}
+
+/** An end: local date and time, and how long until then. */
+export function renderEnd(end: number, now: number): string {
+  return `${renderTime(end)} (${end > now ? `in ${renderDuration(end - now)}` : 'ended'})`;
 }

@@ -48,6 +48,52 @@ test.each([
   expect(lines[2]).toMatch(/^ {2}run: latchkey/);
 });
 
+test.each([
+  [['help'], 'COMMAND [options]'],
+  [['help', 'status'], 'latchkey status'],
+  [['devices', 'help', 'approve'], 'latchkey devices approve'],
+  [['help', 'gateway', 'secret', 'rotate'], 'latchkey gateway secret rotate'],
+])('rule: %j is help that was asked for: exit 0, on standard output', async (argv, text) => {
+  expect(await cli.run(argv)).toMatchObject({ code: 0, out: expect.stringContaining(text), err: '' });
+});
+
+test('rule: help on what there is not names what was meant', async () => {
+  const { code, out, err } = await cli.run(['help', 'staus']);
+  expect([code, out]).toEqual([2, '']);
+  expect(err).toBe(
+    "latchkey: there is no help on 'staus'\n  why: did you mean status?\n  run: latchkey status --help\n",
+  );
+  expect((await cli.run(['version'])).err).toContain('run: latchkey --version');
+});
+
+test('rule: a line that was mistyped is given back as it was meant, without what may be a secret', async () => {
+  const { err } = await cli.run(['devices', 'aprove', 'x y', '--for', '12h']);
+  expect(err).toContain("run: latchkey devices approve 'x y' --for 12h");
+  expect((await cli.run(['--token', 'SECRET', 'devices', 'lst'])).err).not.toContain('SECRET');
+});
+
+test.each([
+  ['gateway', 'secret', 'show'],
+  ['gateway', 'status'],
+  ['gateway', 'run'],
+  ['config', 'schema'],
+  ['completion', 'bash'],
+])('rule: %s %s %s refuses --url in words instead of passing it over', async (...argv) => {
+  makeStateDir(cli.stateDir);
+  openGatewayIdentity(cli.stateDir, { storeExists: false, needsSecret: true });
+  const { code, out, err, started } = await cli.run(['--url', 'wss://far.example', ...argv]);
+  expect([code, out, started]).toEqual([2, '', []]);
+  expect(err).toMatch(/this host|host's own/);
+});
+
+test('rule: gateway.mode remote names another gateway too: no secret of this host is printed for it', async () => {
+  makeStateDir(cli.stateDir);
+  openGatewayIdentity(cli.stateDir, { storeExists: false, needsSecret: true });
+  const text = '{ gateway: { mode: "remote", remote: { url: "wss://far.example" } } }';
+  writeFileSync(join(cli.stateDir, 'latchkey.json'), text, { mode: 0o600 });
+  expect(await cli.run(['gateway', 'secret', 'show'])).toMatchObject({ code: 2, out: '' });
+});
+
 test('rule: with --json a failure is one document too', async () => {
   const { code, out } = await cli.run(['devices', 'lst', '--json']);
   expect(code).toBe(2);

@@ -1,6 +1,8 @@
 import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
-import { escapeText } from '../system/text.ts';
+import { escapeText, shellWord } from '../system/text.ts';
 import { type Context, contextOf, type Globals, type Host } from './context.ts';
+import { inWords } from './reason.ts';
+import { remedyFields, remedyText, withPlace } from './remedy.ts';
 
 /** Runs one command line. Resolves with what the process exits with; never rejects. */
 export async function main(host: Host): Promise<number> {
@@ -52,20 +54,34 @@ async function toFailure(error: unknown, globals: Globals, host: Host): Promise<
     const context: Context = contextOf(globals, host);
     return failureOf(error, context);
   }
+  const closed = closedTo(error);
+  if (closed !== null) return closed;
   return new Failure(EXIT.failed, {
     what: 'latchkey failed in a way that nobody foresaw',
     why: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
-    run: `latchkey --verbose ${host.argv.slice(0, 2).join(' ')}`,
+    run: `latchkey --verbose ${host.argv.map(shellWord).join(' ')}`,
   });
+}
+
+/** A directory that is read-only, for this user or altogether. */
+function closedTo(error: unknown): Failure | null {
+  const code = codeOf(error);
+  const { path } = error as { path?: unknown };
+  if (typeof path !== 'string' || (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS')) return null;
+  const { dirname } = process.getBuiltinModule('node:path');
+  const why = `${code}: its owner could, if the directory lets anybody write`;
+  return new Failure(EXIT.permission, { what: `can't write ${path}`, why, run: `ls -ld ${shellWord(dirname(path))}` });
 }
 
 /** Three lines on standard error; with `--json` also one document on standard output. */
 function report(failure: Failure, cause: unknown, globals: Globals, output: ReturnType<Host['output']>): void {
-  const { what, why, run, exitCode } = failure;
+  const { what, exitCode } = failure;
+  const why = inWords(failure.why);
+  const run = withPlace(failure.run, globals);
   if (globals.json === true) {
-    output.out(`${JSON.stringify({ ok: false, error: { what, why, run, exitCode } }, null, 2)}\n`);
+    output.out(`${JSON.stringify({ ok: false, error: { what, why, ...remedyFields(run), exitCode } }, null, 2)}\n`);
   }
-  output.err(`latchkey: ${escapeText(what)}\n  why: ${escapeText(why)}\n  run: ${escapeText(run)}\n`);
+  output.err(`latchkey: ${escapeText(what)}\n  why: ${escapeText(why)}\n${remedyText(run)}\n`);
   if (globals.verbose !== true || !(cause instanceof Error)) return;
   for (const line of (cause.stack ?? '').split('\n')) output.err(`  ${escapeText(line)}\n`);
 }

@@ -1,5 +1,8 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from './duration.ts';
+
+/** As in system/log.ts, which a command line that logs nothing need not load. */
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
 
 /** Readers of options that several commands take. Each refuses what it can't read, in the parser's own words. */
 
@@ -34,4 +37,9 @@ export const names = (text: string, before: readonly string[] | undefined): read
 export const scopes = (command: Command, what: string) => command.option('--scope <scope>', what, names);
 export const device = (command: Command) =>
   command.option('--device <device>', 'the device, where it is not the first argument');
-export const role = (command: Command) => command.option('--role <role>', 'operator or node', 'operator');
+export const role = (command: Command) =>
+  command.addOption(new Option('--role <role>', 'operator or node').choices(['operator', 'node']).default('operator'));
+export const level = (command: Command) =>
+  command.addOption(
+    new Option('--level <level>', 'this level and above: trace, debug, info, warn, error').choices(LEVELS),
+  );

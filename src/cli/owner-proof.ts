@@ -17,15 +17,45 @@ export async function proveOwner(context: Context, run: RunRecord): Promise<Clie
   const { path: stateDir } = context.state;
   const key = readOwnerKey(stateDir);
   const identity = readGatewayIdentity(stateDir);
-  const scheme = run.tlsFingerprint === null ? 'ws' : 'wss';
-  const address = parseAddress(`${scheme}://127.0.0.1:${run.port}`);
-  if (key === null || identity === null || run.port === null || !address.ok) return null;
+  if (key === null || identity === null || run.port === null) return null;
+  const proving = { context, run, key, gatewayKey: identity.signingKey.publicKey };
+  for (const literal of loopbackOf(run.addresses)) {
+    const client = await proveAt(literal, proving);
+    if (client !== null) return client;
+  }
+  return null;
+}
+
+/**
+ * The addresses of this host alone at which the gateway says that it listens: at any other one, whoever listens there is
+ * somebody else.
+ */
+function loopbackOf(addresses: readonly string[]): readonly string[] {
+  const literals: Readonly<Record<string, string>> = {
+    '127.0.0.1': '127.0.0.1',
+    '0.0.0.0': '127.0.0.1',
+    '::1': '[::1]',
+    '::': '[::1]',
+  };
+  return [...new Set(addresses.flatMap((address) => literals[address] ?? []))];
+}
+
+interface Proving {
+  readonly context: Context;
+  readonly run: RunRecord;
+  readonly key: Buffer;
+  readonly gatewayKey: string;
+}
+
+async function proveAt(literal: string, { context, run, key, gatewayKey }: Proving): Promise<Client | null> {
+  const address = parseAddress(`${run.tlsFingerprint === null ? 'ws' : 'wss'}://${literal}:${run.port}`);
+  if (!address.ok) return null;
   tell(context, `owner proof at ${address.value.url}`);
   try {
     return await openOwnerProof({
       address: address.value,
       tlsFingerprint: run.tlsFingerprint,
-      gatewayKey: identity.signingKey.publicKey,
+      gatewayKey,
       hmac: (text) => hmacSha256(key, text).toString('base64url'),
       same: equalSecrets,
       crypto: { sha256, verify },

@@ -1,5 +1,6 @@
 import { escapeText } from '../system/text.ts';
 import type { Paint } from './output.ts';
+import { remedyText } from './remedy.ts';
 
 /** One thing that was looked at. */
 export interface Part {
@@ -24,7 +25,7 @@ export function renderParts(parts: readonly Part[], paint: Paint): string {
   return parts
     .map(({ part, state, detail, run }) => {
       const line = `${paint(STYLE[state], WORD[state].padEnd(6))}${part.padEnd(16)}${escapeText(detail)}\n`;
-      return run === undefined ? line : `${line}${' '.repeat(22)}run: ${escapeText(run)}\n`;
+      return run === undefined ? line : `${line}${remedyText(run, 22)}\n`;
     })
     .join('');
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { EXIT, Failure } from '../system/failure.ts';
 import { CATALOG } from './catalog/catalog.ts';
 import type { CommandLiteral, Group } from './command.ts';
 import { contextOf, type Globals, type Host } from './context.ts';
@@ -16,14 +17,44 @@ export function buildProgram(host: Host, done: (code: number) => void): Command 
   globals(program);
   const run = (literal: CommandLiteral, command: Command) => async () => {
     const given = program.opts<Globals>();
+    if (literal.here === true) refuseElsewhere(given, host, wordsOf(command));
     const { state } = contextOf(given, host);
     const exists = literal.stateless === true ? false : await enter(host, state.path);
-    const context = contextOf(given, host, literal, exists);
+    const context = contextOf(
+      given,
+      host,
+      { ...literal, calls: callsOf(literal, command.opts()) },
+      exists,
+      wordsOf(command),
+    );
     const body = await literal.load();
     done(await body(context, command.args, command.opts()));
   };
   fill(program, CATALOG, run);
   return program;
+}
+
+/** What this run of it calls: nobody is asked for more than it needs. */
+function callsOf({ calls, callsWith = {} }: CommandLiteral, options: Readonly<Record<string, unknown>>) {
+  const more = Object.entries(callsWith).flatMap(([name, methods]) => (options[name] === undefined ? [] : methods));
+  return [...calls, ...more];
+}
+
+/** @throws Failure 2 where another gateway is named for a command that is about this host */
+function refuseElsewhere(given: Globals, host: Host, words: string): void {
+  const { url, ...here } = given;
+  if (url === undefined) return;
+  throw new Failure(EXIT.usage, {
+    what: `${words} is about this host alone`,
+    why: '--url names another gateway, and nothing of it would be shown or changed',
+    run: `${contextOf(here, host).command} ${words}`,
+  });
+}
+
+/** `devices approve` */
+function wordsOf(command: Command): string {
+  const above = command.parent === null ? '' : wordsOf(command.parent);
+  return command.parent === null ? '' : `${above} ${command.name()}`.trimStart();
 }
 
 type Run = (literal: CommandLiteral, command: Command) => () => Promise<void>;

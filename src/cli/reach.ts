@@ -176,10 +176,10 @@ async function openAt(context: Context, path: string, alive = true): Promise<Tra
 
 async function explained(error: unknown, context: Context, method: string): Promise<unknown> {
   if (error instanceof RemoteError) return refusalOf(error, context, method);
-  if (error instanceof NoAnswer) return new GatewayBusy(`no answer to ${method} within ${error.afterMs} ms`);
+  if (error instanceof NoAnswer) return new GatewayBusy(`it gave no answer within ${error.afterMs} ms`);
   if (error instanceof ConnectionLost) {
     return new Failure(EXIT.later, {
-      what: `${method} was not answered`,
+      what: `${context.doing || method} was not answered`,
       why: `the connection to the gateway was lost: ${error.message}`,
       run: `${context.command} gateway probe`,
     });
@@ -191,6 +191,9 @@ async function explained(error: unknown, context: Context, method: string): Prom
 async function refusalOf(error: RemoteError, context: Context, method: string): Promise<Failure> {
   const { remedyFor } = await import('../core/protocol/error.ts');
   const { details, code, retryAfterMs, retryable } = error.error;
+  // To whoever types commands the name of a method says nothing.
+  const told =
+    error.refusal === 'params_invalid' ? error.message.replace(`invalid ${method} params: `, '') : error.message;
   const requestId = isRecord(details) && typeof details.requestId === 'string' ? details.requestId : undefined;
   const known =
     error.refusal === null
@@ -201,12 +204,22 @@ async function refusalOf(error: RemoteError, context: Context, method: string): 
     tell(context, `decision: ${context.command} why ${shellWord(escapeText(details.decision))}`);
   const later = retryable === true || retryAfterMs !== undefined || known?.retry === 'after';
   const text = {
-    what: `${method} was refused (${escapeText(error.refusal ?? code)})`,
-    why: `the gateway says: ${escapeText(error.message.slice(0, 500))}`,
-    run: known?.remedy ?? `${context.command} status`,
+    what: `${context.doing || method} was refused (${escapeText(error.refusal ?? code)})`,
+    why: `the gateway says: ${escapeText(told.slice(0, 500))}`,
+    run: remedyHere(error.refusal, known, context),
   };
   const exit = error.refusal === 'config_invalid' ? EXIT.configuration : later ? EXIT.later : EXIT.failed;
   return new Failure(exit, text, { cause: error });
+}
+
+/** Of what was typed wrong the help of the command says more than the wire's own words. */
+function remedyHere(
+  refusal: string | null,
+  known: { readonly remedy: string } | null,
+  { command, doing }: Context,
+): string {
+  if (refusal === 'params_invalid' && doing !== '') return `latchkey ${doing} --help`;
+  return known?.remedy ?? `${command} status`;
 }
 
 /** What a person is told of a gateway that isn't there, or doesn't answer. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Given } from '../client/handshake.ts';
 import { codeOf, EXIT, Failure } from '../system/failure.ts';
 import { shellWord } from '../system/text.ts';
+import { askHidden } from './ask.ts';
 import type { Context } from './context.ts';
 import type { Credential, RemoteTarget } from './remote-target.ts';
 import { isRecord } from './value.ts';
@@ -52,7 +53,7 @@ async function secretText(context: Context, credential: Credential): Promise<str
     case 'file':
       return lineOf(readText(credential.path), credential);
     case 'stdin':
-      return lineOf(await readInput(), credential);
+      return lineOf(await readInput(credential.kind.replace('-', ' ')), credential);
     case 'config': {
       const { resolveSecret } = await import('../config/secret.ts');
       const { input, path, file } = credential;
@@ -73,8 +74,9 @@ function readText(path: string): string {
   }
 }
 
-/** Up to the end of the line: on a terminal nobody ends the input. */
-async function readInput(): Promise<string> {
+/** Up to the end of the line: on a terminal nobody ends the input, and what is typed there is not shown. */
+async function readInput(kind: string): Promise<string> {
+  if (process.stdin.isTTY === true) return (await askHidden(`The ${kind} (it is not shown): `)) ?? '';
   let text = '';
   for await (const chunk of process.stdin.setEncoding('utf8')) {
     text += String(chunk);

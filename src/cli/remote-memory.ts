@@ -93,9 +93,14 @@ export function keepSession(context: Context, remote: Remembered, session: Sessi
   }
   if (hello.ignored.length > 0) {
     const from = remote.shown === null ? '' : ` (${escapeText(remote.shown)})`;
+    if (hello.ignored.includes('code')) context.output.err(CODE_UNUSED);
     tell(context, `of what was shown to the gateway did not count: ${hello.ignored.map(escapeText).join(', ')}${from}`);
   }
 }
+
+/** A14: a code that can't be used is as none, so what follows would look as if there had been none. */
+export const CODE_UNUSED =
+  "latchkey: the setup code counted for nothing: it was used, it has ended, or it is wrong\n  for a new one, on the gateway's host: latchkey devices code\n";
 
 /** A connection that works is not given up because it can't be remembered. */
 function change(context: Context, remote: Remembered, how: (record: GatewayRecord) => GatewayRecord): void {

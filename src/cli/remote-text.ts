@@ -9,6 +9,7 @@ import { escapeText, shellWord } from '../system/text.ts';
 import type { Context } from './context.ts';
 import { renderEnd } from './duration.ts';
 import { painter } from './output.ts';
+import { otherScheme } from './remedy.ts';
 
 /** On the gateway's own host no flag is known here: its state directory may have any name. */
 const THERE = "on the gateway's host: ";
@@ -108,15 +109,23 @@ export function failureOfConnect(error: unknown, context: Context, place: Place)
   }
 }
 
+/** Its text for people: to whoever types commands the name of a method says nothing. */
+export function wordsOf({ refusal, message }: RemoteError, method: string): string {
+  const words = refusal === 'params_invalid' ? message.replace(`invalid ${method} params: `, '') : message;
+  return escapeText(words.slice(0, 500));
+}
+
 /**
  * A16: the remedy comes from this side's own table; the remote's text is shown as its words.
  * @param openRequest what its hello named
+ * @param doing the command's words, for people
  */
 export function failureOfRefusal(
   refused: RemoteError,
   method: string,
   place: Place,
   openRequest: string | null = null,
+  doing = method,
 ): Failure {
   const { code, retryable, retryAfterMs } = refused.error;
   const requestId = idOf(refused.error.details?.requestId) ?? openRequest;
@@ -124,11 +133,13 @@ export function failureOfRefusal(
   const about = { method, ...(requestId !== null && place.isKnown ? { requestId } : {}) };
   const isOurs = refused.refusal !== null && !place.said.proofless;
   const known = isOurs ? place.remedies(refused.refusal, about) : null;
-  const isLater = retryable === true || retryAfterMs !== undefined || known?.retry === 'after';
+  // A5: a no holds for a day; nobody's script waits for that.
+  const isNo = refused.refusal === 'rejected';
+  const isLater = !isNo && (retryable === true || retryAfterMs !== undefined || known?.retry === 'after');
   const isSecret = place.shown !== null && isMismatch(refused);
   const text = {
-    what: `${method} was refused (${escapeText(refused.refusal ?? code)})`,
-    why: `${isSecret ? `${escapeText(place.shown ?? '')} is not this gateway's; ` : ''}the gateway says: ${escapeText(refused.message.slice(0, 500))}`,
+    what: `${doing} was refused (${escapeText(refused.refusal ?? code)})`,
+    why: `${isSecret ? `${escapeText(place.shown ?? '')} is not this gateway's; ` : ''}the gateway says: ${wordsOf(refused, method)}`,
     run: isSecret ? secretRemedy(refused, place) : remedyOf(refused, place, requestId, known?.remedy),
   };
   return new Failure(isLater ? EXIT.later : EXIT.failed, text, { cause: refused });
@@ -210,7 +221,9 @@ function ofDial(error: DialFailed, context: Context, { url }: Place): Failure {
         run:
           error.status === 421
             ? `${THERE}name this host name in gateway.allowedHosts of latchkey.json`
-            : `${THERE}latchkey gateway probe`,
+            : error.status === null || error.status === 400
+              ? otherScheme(context, url)
+              : `${THERE}latchkey gateway probe`,
       });
   }
 }

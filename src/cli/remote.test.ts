@@ -182,7 +182,7 @@ test('A16: a gateway that is starting is tried again in its own time, one that r
   };
   refusing('rejected', { requestId: 'req-9' });
   expect(await run()).toMatchObject({
-    exitCode: 75,
+    exitCode: 1,
     why: 'the gateway says: pairing required\\u001b[2J',
     run: "on the gateway's host: latchkey devices approve req-9",
   });

@@ -12,11 +12,14 @@ import { escapeText } from '../system/text.ts';
 import { type Context, tell } from './context.ts';
 import { renderDuration } from './duration.ts';
 import type { Call } from './reach.ts';
-import { dropAsking, keepAsking, keepSession, recordOf } from './remote-memory.ts';
+import { CODE_UNUSED, dropAsking, keepAsking, keepSession, recordOf } from './remote-memory.ts';
 import { isAway, nextOf, prepare, type Remote } from './remote-place.ts';
 import type { RemoteTarget } from './remote-target.ts';
 import { failureOfConnect, failureOfLoss, failureOfRefusal, waitingText } from './remote-text.ts';
 import { isRecord } from './value.ts';
+
+/** In one file with the way there when shipped. */
+export { probeElsewhere } from './command/gateway-probe-remote.ts';
 
 /**
  * Does `work` with another gateway, over a WebSocket and with this host's key (FEATURES §1). Where a person has to
@@ -205,6 +208,8 @@ class Notice {
 
   waiting(remote: Remote, waiting: Waiting): void {
     const key = `${waiting.requestId} ${waiting.code}`;
+    // A14: a code that counts pairs, and nobody has to be waited for.
+    if (this.#said === '' && remote.given.bootstrapToken !== undefined) this.#context.output.err(CODE_UNUSED);
     if (key !== this.#said) this.#context.output.err(waitingText(this.#context, remote, waiting));
     this.#said = key;
   }
@@ -315,7 +320,7 @@ function failureOfCall(error: unknown, context: Context, remote: Remote, method:
   if (!(error instanceof Error)) return error;
   if (error instanceof RemoteError) {
     const own = error.refusal === 'missing_scope' ? open : null;
-    return failureOfRefusal(error, method, remote, own);
+    return failureOfRefusal(error, method, remote, own, context.doing || method);
   }
   const isLoss = error.name === 'ConnectionLost' || error.name === 'NoAnswer';
   return isLoss ? failureOfLoss(error as Parameters<typeof failureOfLoss>[0], method, context) : error;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { processStart } from '../system/process.ts';
-import { isRecord, numberOf, textOf } from './value.ts';
+import { isRecord, numberOf, textOf, textsOf } from './value.ts';
 
 /**
  * What `run/gateway.json` says of whoever held the lock last (system/lock.ts writes it). Read here without that module:
@@ -14,6 +14,8 @@ export interface RunRecord {
   /** A command: it holds the lock for one transaction. */
   readonly brief: boolean;
   readonly port: number | null;
+  /** Where it says that it listens. */
+  readonly addresses: readonly string[];
   readonly socket: string | null;
   /** Of the certificate at its port, lower-case hex SHA-256; `null`: it speaks in clear there. */
   readonly tlsFingerprint: string | null;
@@ -41,6 +43,7 @@ export function readRun(stateDir: string): RunRecord | null {
     program: textOf(value.program),
     brief: value.brief === true,
     port: port !== null && port > 0 ? port : null,
+    addresses: textsOf(value.addresses),
     socket: textOf(value.socket),
     tlsFingerprint: textOf(value.tlsFingerprint),
     alive: now !== undefined && (began === null || now === null || now === began),

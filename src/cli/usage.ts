@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT, type ExitCode, Failure } from '../system/failure.ts';
-import { nearest } from '../system/text.ts';
+import { nearest, shellWord } from '../system/text.ts';
 
 type Answer =
   | { readonly kind: 'text'; readonly text: string; readonly code: ExitCode }
@@ -15,17 +15,46 @@ export function usageAnswer(error: Error & { code: string }, program: Command, a
     case 'commander.helpDisplayed':
       return { kind: 'text', text: at.helpInformation(), code: EXIT.ok };
     case 'commander.help':
-      // A group of commands without the one that is meant.
-      return { kind: 'text', text: at.helpInformation(), code: EXIT.usage };
+      return (
+        helpAnswer(program, argv) ??
+        // A group of commands without the one that is meant.
+        ({ kind: 'text', text: at.helpInformation(), code: EXIT.usage } as const)
+      );
     default:
-      return { kind: 'failure', failure: misunderstood(error, at) };
+      return { kind: 'failure', failure: misunderstood(error, at, argv) };
   }
 }
 
-function misunderstood(error: Error & { code: string }, at: Command): Failure {
+/** `help`, `help status`, `devices help approve`; `null`: the line has no such word. */
+function helpAnswer(program: Command, argv: readonly string[]): Answer | null {
+  const words = argv.filter((word) => !word.startsWith('-'));
+  const place = words.indexOf('help');
+  if (place === -1) return null;
+  let at = commandAt(program, words.slice(0, place));
+  for (const word of words.slice(place + 1)) {
+    const next = at.commands.find((command) => command.name() === word);
+    if (next === undefined) return { kind: 'failure', failure: unknownTopic(word, at) };
+    at = next;
+  }
+  return { kind: 'text', text: at.helpInformation(), code: EXIT.ok };
+}
+
+function unknownTopic(word: string, at: Command): Failure {
+  const near = nearest(
+    word,
+    at.commands.map((command) => command.name()),
+  );
+  return new Failure(EXIT.usage, {
+    what: `there is no help on '${word}'`,
+    why: near === null ? `${pathOf(at)} has no such command` : `did you mean ${near}?`,
+    run: `${pathOf(at)}${near === null ? '' : ` ${near}`} --help`,
+  });
+}
+
+function misunderstood(error: Error & { code: string }, at: Command, argv: readonly string[]): Failure {
   const [first = ''] = error.message.replace(/^error: /, '').split('\n');
   // The parser says what and why in one line: `option '--for <duration>' argument '3x' is invalid. A duration is …`.
-  const [what = first, ...rest] = first.split(/(?<=[a-z])\. (?=[A-Z])/);
+  const [what = first, ...rest] = first.split(/(?<=[a-z'])\. (?=[A-Z])/);
   const line = pathOf(at);
   const word = /'([^']*)'/.exec(first)?.[1] ?? '';
   const known =
@@ -35,20 +64,37 @@ function misunderstood(error: Error & { code: string }, at: Command): Failure {
         ? at.commands.map((command) => command.name())
         : [];
   const near = nearest(word.split('=')[0] ?? '', known);
+  if (error.code === 'commander.unknownCommand' && at.parent === null && word === 'version') {
+    return new Failure(EXIT.usage, { what, why: 'the version is asked by an option', run: `${line} --version` });
+  }
+  const said = rest.length > 0 ? rest.join('. ') : (WHY[error.code] ?? `it is used so: ${line} ${at.usage()}`);
   return new Failure(EXIT.usage, {
     what,
-    why:
-      near !== null ? `did you mean ${near}?` : rest.length > 0 ? rest.join('. ') : (WHY[error.code] ?? 'see its help'),
-    run: near !== null && error.code === 'commander.unknownCommand' ? `${line} ${near}` : `${line} --help`,
+    why: near !== null ? `did you mean ${near}?` : said,
+    run: near !== null ? corrected(argv, word, near) : missingOf(error, at, word),
   });
+}
+
+/** The line as it was meant. What may be a secret is not repeated: then its help has to do. */
+function corrected(argv: readonly string[], word: string, near: string): string {
+  const [name = '', ...value] = word.split('=');
+  const right = [near, ...value].join('=');
+  const words = argv.map((given) => (given === word || given === name ? right : given));
+  const isOpen = !argv.some((given) => /^--(token|password|setup-code|params|value)/.test(given));
+  return isOpen ? `latchkey ${words.map(shellWord).join(' ')}` : `latchkey --help`;
+}
+
+/** Where one of its arguments is missing: what shows what it could be. */
+function missingOf(error: Error & { code: string }, at: Command, word: string): string {
+  if (error.code === 'commander.missingArgument' && word === 'request') return 'latchkey devices list';
+  if (error.code === 'commander.missingArgument' && word === 'key') return 'latchkey config schema';
+  return `${pathOf(at)} --help`;
 }
 
 /** Where the parser's own line doesn't say it. */
 const WHY: Readonly<Record<string, string>> = {
   'commander.unknownOption': 'there is no such option',
   'commander.unknownCommand': 'there is no such command',
-  'commander.excessArguments': 'it takes fewer arguments',
-  'commander.missingArgument': 'it acts on nothing by default',
   'commander.optionMissingArgument': 'the option needs a value',
   'commander.missingMandatoryOptionValue': 'the option has to be given',
 };

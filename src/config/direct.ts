@@ -1,12 +1,15 @@
 import json5 from 'json5';
+import { isFailure } from '../system/failure.ts';
 import { isSecret } from './apply.ts';
 import { jsonSchema, type Lookup, lookupSchema } from './describe.ts';
 import { type Path, setValue, unsetValue } from './edit.ts';
-import { type LoadedConfig, type LoadOptions, loadConfig } from './load.ts';
+import { checkFiles, type LoadedConfig, type LoadOptions, loadConfig } from './load.ts';
 import { redactConfig } from './redact.ts';
 import { type Written, writeConfig } from './write.ts';
 
 /** What the commands need of the configuration where no gateway answers; one file when shipped. */
+export { KEYS } from './apply.ts';
+export { defaultOf } from './default.ts';
 export { configPath } from './load.ts';
 export { patchBetween, valueAt } from './patch.ts';
 export { nearestPath, parsePath } from './path.ts';
@@ -18,9 +21,25 @@ export { isSecret, jsonSchema, lookupSchema };
 export function readConfig(load: LoadOptions): Pick<LoadedConfig, 'path' | 'warnings'> & {
   readonly exists: boolean;
   readonly config: unknown;
+  /** Whether a gateway would start with it. */
+  readonly valid: boolean;
+  readonly problem: { readonly what: string; readonly why: string; readonly run: string } | null;
 } {
-  const { path, text, parsed, warnings } = loadConfig(load);
-  return { path, exists: text !== null, config: redactConfig(parsed), warnings };
+  const loaded = loadConfig(load);
+  const { path, text, parsed, warnings } = loaded;
+  const problem = problemOf(loaded);
+  return { path, exists: text !== null, config: redactConfig(parsed), warnings, valid: problem === null, problem };
+}
+
+function problemOf(loaded: LoadedConfig) {
+  try {
+    checkFiles(loaded);
+    return null;
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    const { what, why, run } = error;
+    return { what, why, run };
+  }
 }
 
 /** Sets one value in the file, or takes it out (`undefined`). @throws as writeConfig */
@@ -30,7 +49,8 @@ export function changeConfig(
   path: Path,
   value: unknown,
 ): Promise<Written> {
-  return writeConfig({ ...load, wait }, (text) =>
+  const check = async (loaded: LoadedConfig) => checkFiles(loaded);
+  return writeConfig({ ...load, wait, check }, (text) =>
     value === undefined ? unsetValue(text ?? '', path) : setValue(text ?? '', path, value),
   );
 }

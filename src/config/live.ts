@@ -6,7 +6,16 @@ import { EXIT, Failure, isFailure } from '../system/failure.ts';
 import { shellWord } from '../system/text.ts';
 import { applyOf, changedKeys, inForce, own } from './apply.ts';
 import { LiveSecret } from './live-secret.ts';
-import { configOf, type LoadedConfig, type LoadOptions, readText, refuseWeak, secretOf, withEyes } from './load.ts';
+import {
+  checkFiles,
+  configOf,
+  type LoadedConfig,
+  type LoadOptions,
+  readText,
+  refuseWeak,
+  secretOf,
+  withEyes,
+} from './load.ts';
 import { type ConfigFile, SECRET_PATHS } from './schema.ts';
 import type { Keyring } from './secret.ts';
 import { weaknessOf } from './weak.ts';
@@ -39,8 +48,8 @@ export interface LiveOptions {
 export interface LiveListener {
   /** A secret is about to be used: it is in no line of a log from now on. */
   hide(secret: string): void;
-  /** The file was looked at and is another one; once for each text. */
-  reloaded(reload: Reload): void;
+  /** The file was looked at and is another one; once for each text. `isTold`: whoever changed it says so himself. */
+  reloaded(reload: Reload, isTold: boolean): void;
   /** What the secret is may have changed, or whether it can be had. */
   secretChanged(): void;
 }
@@ -68,6 +77,8 @@ export class LiveConfig {
   #stamp: string | null;
   #problem: ConfigProblem | null = null;
   #pending: readonly string[] = [];
+  /** Of the secrets in force: what is weak about them. */
+  #weak: readonly string[] = [];
   #secret: LiveSecret | null = null;
   #listener: LiveListener | null = null;
   #watchers: FSWatcher[] = [];
@@ -107,6 +118,11 @@ export class LiveConfig {
     return this.#problem ?? (isFailure(why) ? problemOf(why, this.#options.clock.now()) : null);
   }
 
+  /** In force, but worth a word; what is weak about a secret that is fetched too. */
+  get warnings(): readonly string[] {
+    return [...new Set([...this.#now.warnings, ...this.#weak])];
+  }
+
   get pending(): readonly string[] {
     return this.#pending;
   }
@@ -127,12 +143,13 @@ export class LiveConfig {
     this.#listener = listener;
   }
 
-  /** Resolves the secrets for the first time; what is weak about them. @throws Failure 78 for one that can't be had, or is too weak here */
-  async resolve(): Promise<readonly string[]> {
+  /** Resolves the secrets for the first time. @throws Failure 78 for one that can't be had, or is too weak here */
+  async resolve(): Promise<void> {
     this.#hideConstants(this.#now);
     const { warnings } = await secretOf(this.#now, this.#options.env, this.#options.keyring);
+    checkFiles(this.#now);
     this.#secret = await this.#openSecret(this.#now);
-    return warnings;
+    this.#weak = warnings;
   }
 
   /** @throws Failure 78 for a configuration that could not be in force in this gateway, now or after a restart */
@@ -157,16 +174,14 @@ export class LiveConfig {
   }
 
   /** Looks at the file now and brings what is in force up to it. Never rejects for what is in the file. */
-  async reload(): Promise<Reload> {
-    return this.#inTurn(false);
+  async reload(isTold = false): Promise<Reload> {
+    return this.#inTurn(false, isTold);
   }
 
   /** @param anew a file that was bad is judged anew though its text is the same: what it names may be there now */
-  #inTurn(anew: boolean): Promise<Reload> {
-    const turn = this.#turn.then(
-      () => this.#look(anew),
-      () => this.#look(anew),
-    );
+  #inTurn(anew: boolean, isTold = false): Promise<Reload> {
+    const look = () => this.#look({ anew, isTold });
+    const turn = this.#turn.then(look, look);
     this.#turn = turn;
     return turn;
   }
@@ -232,7 +247,7 @@ export class LiveConfig {
 
   // ---- applying -------------------------------------------------------------------------------------------------------
 
-  async #look(anew: boolean, again = true): Promise<Reload> {
+  async #look({ anew, isTold }: { anew: boolean; isTold: boolean }, again = true): Promise<Reload> {
     const { path } = this.#options.load;
     const stamp = this.#stampNow();
     const known = this.#problem;
@@ -249,16 +264,16 @@ export class LiveConfig {
       if (text === null && this.#file.text !== null) throw gone(path);
       const live = await this.#apply(withEyes(configOf(text, this.#options.load)));
       this.#seen(stamp, text);
-      return this.#told(this.#result(live));
+      return this.#told(this.#result(live), isTold);
     } catch (error) {
       if (!isFailure(error)) throw error;
       if (again && isNew) {
         await new Promise<void>((resolve) => this.#after(AGAIN_MS, resolve));
-        return this.#look(anew, false);
+        return this.#look({ anew, isTold }, false);
       }
       this.#seen(stamp, text);
       this.#problem = problemOf(error, known?.at ?? this.#options.clock.now());
-      return isNew || known === null ? this.#told(this.#result([])) : this.#result([]);
+      return isNew || known === null ? this.#told(this.#result([]), isTold) : this.#result([]);
     }
   }
 
@@ -271,15 +286,15 @@ export class LiveConfig {
     return { live, pending: this.#pending, problem: this.#problem };
   }
 
-  #told(reload: Reload): Reload {
-    this.#listener?.reloaded(reload);
+  #told(reload: Reload, isTold: boolean): Reload {
+    this.#listener?.reloaded(reload, isTold);
     return reload;
   }
 
   /** @throws Failure when it can't be in force; then nothing changed */
   async #apply(loaded: LoadedConfig): Promise<readonly string[]> {
     const merged = this.#merged(loaded);
-    await this.#judge(loaded, merged);
+    const weak = await this.#judge(loaded, merged);
     const isOther = JSON.stringify(secretField(merged)) !== JSON.stringify(secretField(this.#now));
     const secret = isOther || this.#secret === null ? await this.#openSecret(merged) : this.#secret;
     const live = changedKeys(this.#now.parsed, merged.parsed);
@@ -287,8 +302,9 @@ export class LiveConfig {
     this.#now = merged;
     this.#file = loaded;
     this.#problem = null;
+    this.#weak = weak;
     this.#pending = changedKeys(this.#boot.parsed, loaded.parsed).filter(
-      (key) => applyOf(key.split('.')) === 'restart' && !this.#isGiven(key),
+      (key) => applyOf(key.split('.')) === 'restart' && !this.isGiven(key),
     );
     this.#secret = secret;
     if (old !== secret) old?.close();
@@ -298,10 +314,12 @@ export class LiveConfig {
   }
 
   /** Both hold the same secrets; the door that is open and the one after a restart may be different ones. */
-  async #judge(loaded: LoadedConfig, merged: LoadedConfig): Promise<void> {
+  async #judge(loaded: LoadedConfig, merged: LoadedConfig): Promise<readonly string[]> {
     this.#hideConstants(loaded);
+    checkFiles(loaded);
     const { warnings } = await secretOf(loaded, this.#options.env, this.#options.keyring);
     refuseWeak(merged, warnings);
+    return warnings;
   }
 
   /** Also those that are not in use. */
@@ -313,7 +331,7 @@ export class LiveConfig {
   }
 
   /** From the command line: the file doesn't count for it. */
-  #isGiven(key: string): boolean {
+  isGiven(key: string): boolean {
     const { port, bind } = this.#options.load;
     return key === 'gateway.port'
       ? port !== undefined

@@ -17,7 +17,7 @@ import { type Remote, remoteOf } from './remote.ts';
 import { type ConfigFile, SECRET_PATHS } from './schema.ts';
 import { type Keyring, resolveSecret } from './secret.ts';
 import { DEPTH_MAX } from './syntax.ts';
-import { type NamedSecret, secretFindings } from './weak.ts';
+import { type NamedSecret, secretFindings, weakConstants } from './weak.ts';
 
 /** The configuration in force. Secrets are not in it: `secretOf` gives them. */
 export interface Config {
@@ -130,7 +130,23 @@ export function configOf(text: string | null, options: LoadOptions): LoadedConfi
     discovery: { mdns: parsed.discovery?.mdns?.mode ?? 'minimal' },
     logging: loggingOf(parsed),
   };
+  warnings.push(...weakConstants(parsed));
   return { path: options.path, text, parsed, config, warnings };
+}
+
+/** @throws Failure 78 for a file of a certificate that is not there, or can't be read */
+export function checkFiles({ path, config }: LoadedConfig): void {
+  for (const [name, file] of Object.entries(config.gateway.tls?.files ?? {})) {
+    try {
+      closeSync(openSync(file, 'r'));
+    } catch (error) {
+      throw new Failure(EXIT.configuration, {
+        what: `gateway.tls.${name} in ${path}: can't read ${file}`,
+        why: codeOf(error) ?? String(error),
+        run: `ls -l ${shellWord(file)}`,
+      });
+    }
+  }
 }
 
 /**
@@ -214,6 +230,13 @@ function gatewayOf(file: ConfigFile, options: LoadOptions, bad: Bad, warnings: s
     warnings.push(`gateway.auth.${other} is not used: gateway.auth.mode is "${mode}"`);
   }
   const fromFlag = options.bind !== undefined;
+  // (T18) What is written and doesn't count is said, or its reader looks for the reason elsewhere.
+  if (options.port !== undefined && gateway.port !== undefined && gateway.port !== options.port) {
+    warnings.push(`gateway.port is not used: --port ${options.port} on the gateway's command line beats it`);
+  }
+  if (fromFlag && gateway.bind !== undefined && gateway.bind !== options.bind) {
+    warnings.push(`gateway.bind is not used: --bind ${options.bind} on the gateway's command line beats it`);
+  }
   const bind = resolveBind(
     options.bind ?? gateway.bind ?? 'loopback',
     gateway.customBindHost,
@@ -302,8 +325,8 @@ function refusedMode(mode: 'none' | 'trusted-proxy', path: string): Failure {
     why,
     run:
       mode === 'none'
-        ? 'take the key out, then: latchkey gateway run; for another device: latchkey devices list, latchkey devices approve ID'
-        : 'take the key out, then for each device: latchkey devices ensure --key KEY --role operator --scope SCOPE',
+        ? 'latchkey config unset gateway.auth.mode   (other devices then ask: latchkey devices list, latchkey devices approve ID)'
+        : 'latchkey config unset gateway.auth.mode   (then for each device: latchkey devices ensure --help)',
   });
 }
 

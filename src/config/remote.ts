@@ -18,7 +18,9 @@ export function remoteOf(
   if (url !== null && (parsed === null || !/^wss?:$/.test(parsed.protocol))) {
     throw bad('/gateway/remote/url', 'must be a URL such as wss://gateway.example.org:18789');
   }
-  if (parsed !== null && (parsed.search !== '' || parsed.hash !== '' || parsed.username !== '')) {
+  // Also an empty name: what stands there is shown to whoever may read.
+  const hasName = url !== null && /^\w+:[/\\]*[^/\\?#]*@/.test(url.trim());
+  if (parsed !== null && (parsed.search !== '' || parsed.hash !== '' || hasName)) {
     throw bad('/gateway/remote/url', 'must end with host, port and path: a secret goes into gateway.remote.token');
   }
   const hex =

@@ -6,7 +6,7 @@ import type { Comparison, DeviceState, Label } from '../core/authz/state.ts';
 import type { ConnectParams } from '../core/protocol/connect.ts';
 import { signedText, signedToken } from '../core/protocol/signed.ts';
 import type { TransportFacts } from './listen/pipe.ts';
-import { type Position, type PositionRules, positionOf } from './proof.ts';
+import { mayProveOwner, type Position, type PositionRules, positionOf } from './proof.ts';
 
 /** Cryptography as this file needs it; wired by the composition root from system/crypto.ts. */
 export interface Keys {
@@ -250,12 +250,13 @@ export async function judge(f: ConnectFacts, rules: DoorRules, keys: Keys, autho
 }
 
 /**
- * A11: the proof is over both sides' nonces, and the gateway gave its own first. On direct sockets only: what stands
- * between could hand on both halves and speak in the owner's name afterwards.
+ * A11: the proof is over both sides' nonces, and the gateway gave its own first. Only where nobody stands between, who
+ * could hand on both halves.
  */
 function provesOwner(f: ConnectFacts, keys: Keys, proof: string): boolean {
   const { lk } = f.transport;
-  if (!f.position.direct || lk === null || f.challenge === null || keys.ownerProof === null) return false;
+  if (!mayProveOwner(f.transport, f.position) || lk === null || f.challenge === null || keys.ownerProof === null)
+    return false;
   return keys.same(proof, keys.ownerProof('client', lk, f.challenge.nonce));
 }
 

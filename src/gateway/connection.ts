@@ -31,7 +31,7 @@ import {
   type Verdict,
 } from './connect.ts';
 import { type Tracer, told } from './explain/tracer.ts';
-import type { Pipe, Receiver } from './listen/pipe.ts';
+import type { Pipe, Receiver, TransportFacts } from './listen/pipe.ts';
 import { readConnect, readFrame } from './read.ts';
 import type { Session } from './session.ts';
 import type { LetIn } from './welcome.ts';
@@ -122,6 +122,10 @@ export class Connection implements Receiver {
       this.#session = gateway.ownerSession(id, pipe);
       pipe.allow(MAX_PAYLOAD_BYTES);
     } else this.#cancelTimer = gateway.deadline(() => this.#feed({ kind: 'deadline' }));
+  }
+
+  get transport(): TransportFacts {
+    return this.#pipe.facts;
   }
 
   get session(): Session | null {
@@ -325,12 +329,12 @@ export class Connection implements Receiver {
   #tellWaiting(): void {
     const { waiting } = this;
     if (waiting === null) return;
-    const { request, facts } = waiting;
+    const { request } = waiting;
     this.#pipe.resume();
     this.#gateway.waits(this, request.id);
-    // A19: the code belongs to the request. A socket that brought another `r` can't check it, and is shown none.
-    const own = request.comparison !== null && request.comparison.r === facts.params.device?.latchkey?.r;
-    const shown = own ? { code: request.comparison.code, s: request.comparison.s } : { code: null, s: null };
+    // A19: made with the `r` of the connection that opened it; whoever kept that can check it.
+    const { code = null, s = null } = request.comparison ?? {};
+    const shown = { code, s };
     const { id: requestId, scopes, expiresAt } = request;
     const payload = { requestId, ...shown, asked: scopes, held: [], expiresAt, decision: this.#asked?.decision };
     this.#send({ type: 'event', event: 'connect.waiting', payload });

@@ -8,7 +8,7 @@ import { lookup, METHODS, type MethodRow, rowFor } from '../core/protocol/regist
 import { StaleRevision } from '../store/store.ts';
 import type { Answer } from './answer.ts';
 import { Idempotency } from './idempotency.ts';
-import { type Context, Denied, type Services, WrongParams } from './method/handler.ts';
+import { Busy, type Context, Denied, type Services, WrongParams } from './method/handler.ts';
 import { HANDLERS } from './method/handlers.ts';
 import type { Session } from './session.ts';
 
@@ -18,6 +18,9 @@ export interface Caller {
   readonly session: Session | null;
   readonly protocol: 3 | 4;
 }
+
+/** When a call that there was no room for may come again. */
+const BUSY_MS = 250;
 
 type AnyHandler = (context: Context, input: unknown) => unknown;
 
@@ -87,6 +90,7 @@ export class Dispatch {
       return { ok: false, refused: refuse(refusal.code, about), denied: refusal.code === 'beyond_decider' };
     }
     if (error instanceof WrongParams) return no(refuse(error.code, { ...context, text: error.message }));
+    if (error instanceof Busy) return no(refuse('busy', { ...context, retryAfterMs: BUSY_MS }));
     if (error instanceof StaleRevision) return no(refuse('conflict', { ...context, outcome: 'changed' }));
     this.#onError(error, context.method ?? '');
     // By name, not by class: drivers are chosen by the composition root.

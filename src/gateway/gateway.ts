@@ -22,13 +22,14 @@ import { presence } from './method/gateway.ts';
 import type { GatewayFacts, Services } from './method/handler.ts';
 import { healthOf } from './method/health.ts';
 import { isPassing } from './presence.ts';
-import { positionOf } from './proof.ts';
+import { mayProveOwner, positionOf } from './proof.ts';
 import { Publisher, type PublishOptions } from './publish.ts';
 import { PULSE_MS, Pulse } from './pulse.ts';
 import { Refusals } from './refusals.ts';
 import { CallRoom } from './room.ts';
-import type { Session } from './session.ts';
+import { ownerSession, type Session } from './session.ts';
 import { tidings } from './tidings.ts';
+import { Turns } from './turn.ts';
 import { Waiters } from './waiters.ts';
 import { authOf, type LetIn } from './welcome.ts';
 
@@ -69,6 +70,7 @@ export class Gateway implements House {
   readonly #options: GatewayOptions;
   readonly #connections = new Set<Connection>();
   readonly #waiters = new Waiters();
+  readonly #turns = new Turns(() => this.publisher.sessions());
   readonly #refusals: Refusals;
   readonly #startedMs: number;
   readonly #cancel: (() => void)[] = [];
@@ -178,7 +180,8 @@ export class Gateway implements House {
           };
     const { ownerProof } = this.keys;
     // A11: the gateway proves itself first.
-    const isOffered = lk !== null && ownerProof !== null && positionOf(pipe.facts, this.#options.rules()).direct;
+    const isOffered =
+      lk !== null && ownerProof !== null && mayProveOwner(pipe.facts, positionOf(pipe.facts, this.#options.rules()));
     const owner = isOffered ? { owner: ownerProof('gateway', lk, nonce) } : {};
     const payload = { nonce, ts: this.#options.clock.now(), capabilities: [], ...gateway, ...owner };
     pipe.send(JSON.stringify({ type: 'event', event: 'connect.challenge', payload }));
@@ -186,27 +189,7 @@ export class Gateway implements House {
   }
 
   ownerSession(id: string, pipe: Pipe): Session {
-    const label = {
-      name: null,
-      platform: null,
-      family: null,
-      clientId: 'owner',
-      clientMode: 'cli',
-      version: '',
-      remote: 'owner socket',
-    };
-    return {
-      id,
-      pipe,
-      label,
-      principal: { kind: 'owner' },
-      protocol: 4,
-      source: 'owner',
-      caps: [],
-      instanceId: null,
-      since: this.#options.clock.now(),
-      listening: false,
-    };
+    return ownerSession(id, pipe, this.#options.clock.now());
   }
 
   sessionOf(id: string, pipe: Pipe, facts: ConnectFacts, protocol: 3 | 4, principal: Principal): Session {
@@ -353,13 +336,15 @@ export class Gateway implements House {
 
   #services(): Services {
     const { authority, publisher, keys } = this;
-    const { clock, trace, newId, freshCode, config, reach, inspect } = this.#options;
+    const { clock, trace, newId, freshCode, config, reach, inspect, diary } = this.#options;
     return {
       authority,
       publisher,
       keys,
       freshCode,
       config,
+      turns: this.#turns,
+      note: (event, fields) => diary.info(event, fields),
       reach,
       inspect,
       isOwnChallenge: (nonce) => [...this.#connections].some((c) => c.nonce === nonce),
@@ -383,6 +368,12 @@ export class Gateway implements House {
   #rotateSecret(caller: Session | null): { readonly closedSessions: number } {
     this.#options.newSecret();
     return this.secretChanged(caller);
+  }
+
+  /** A4, A9: pages whose origin is no longer on the list are closed; who comes anew is judged by the list anyway. */
+  rulesChanged(): void {
+    const rules = this.#options.rules();
+    for (const c of [...this.#connections]) if (positionOf(c.transport, rules).origin === 'foreign') c.end('origin');
   }
 
   /** A13, D5.53: the old secret opens nothing any more; what it had opened is closed, the caller after its answer. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hopsOf, proxyList } from './listen/forwarded.ts';
 import type { TransportFacts } from './listen/pipe.ts';
-import { bucketOf, positionOf } from './proof.ts';
+import { bucketOf, mayProveOwner, positionOf } from './proof.ts';
 
 const tcp = (change: Partial<TransportFacts> = {}): TransportFacts => ({
   door: 'tcp',
@@ -31,6 +31,28 @@ describe('A13 a direct socket', () => {
     ['a name that begins like loopback', { host: '127.0.0.1.evil.test' }, false],
   ] as const)('A13 %s', (_what, change, direct) => {
     expect(at(change).direct).toBe(direct);
+  });
+});
+
+describe('A11 the owner proof counts where the client dialed what it reached', () => {
+  test.each([
+    ['127.0.0.1, and so it says', '127.0.0.1:18789', '127.0.0.1:18789', true],
+    ['::1, and so it says', '[::1]:18789', '[::1]:18789', true],
+    ['127.0.0.1, for somebody who listens at ::1 instead', '[::1]:18789', '127.0.0.1:18789', false],
+    ['::1, for somebody who listens at 127.0.0.1 instead', '127.0.0.1:18789', '[::1]:18789', false],
+    ['by a name', 'localhost:18789', '127.0.0.1:18789', false],
+    ['another port: a tunnel', '127.0.0.1:4000', '127.0.0.1:18789', false],
+    ['where the system does not say what', '127.0.0.1:18789', undefined, false],
+  ])('A11 reached %s', (_what, host, reached, counts) => {
+    const facts = tcp({ host, ...(reached === undefined ? {} : { reached }) });
+    expect(mayProveOwner(facts, positionOf(facts, rules))).toBe(counts);
+  });
+
+  test('A11, A13 never on a socket that is not direct', () => {
+    for (const change of [{ origin: 'https://ui.example' }, { forwarding: ['via'] }, { address: '192.0.2.8' }]) {
+      const facts = tcp({ reached: '127.0.0.1:18789', ...change });
+      expect(mayProveOwner(facts, positionOf(facts, rules))).toBe(false);
+    }
   });
 });
 
@@ -87,6 +109,21 @@ describe('threat 25: what stands in forwarding headers', () => {
     expect(both('203.0.113.9', '198.51.100.1')).toBe('10.0.0.1');
     expect(both('198.51.100.1', '203.0.113.9')).toBe('10.0.0.1');
     expect(both('203.0.113.9', 'evil')).toBe('10.0.0.1');
+  });
+
+  test('threat 25, A15 who hides behind a proxy of this host takes no room of loopback, and is not shown as it', () => {
+    for (const headers of [
+      ['X-Forwarded-For', '127.0.0.1'],
+      ['X-Forwarded-For', '::ffff:127.0.0.1'],
+      ['X-Forwarded-For', '203.0.113.9', 'Forwarded', 'for=127.0.0.1'],
+      ['X-Forwarded-For', '203.0.113.9', 'Forwarded', 'for=198.51.100.1'],
+      ['Forwarded', 'for="[::1]"'],
+      ['X-Forwarded-For', '203.0.113.9, evil'],
+      [],
+    ]) {
+      expect(from('127.0.0.1', ...headers)).toMatchObject({ source: 'proxied', remote: 'proxied', direct: false });
+    }
+    expect(xff('127.0.0.1', '203.0.113.9')).toMatchObject({ source: '203.0.113.9', remote: '203.0.113.9' });
   });
 
   test('A15 IPv6 clients of a proxy take room by their /64', () => {

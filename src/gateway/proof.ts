@@ -25,6 +25,9 @@ export interface PositionRules {
   readonly isProxy?: (address: string) => boolean;
 }
 
+/** The bucket, and the name for people, of all who come through a proxy of this host that doesn't say from where. */
+const HIDDEN = 'proxied';
+
 export function positionOf(facts: TransportFacts, rules: PositionRules): Position {
   if (facts.door === 'owner') return { direct: true, origin: 'none', source: 'owner', remote: 'owner socket' };
   const address = facts.address ?? 'unknown';
@@ -35,13 +38,15 @@ export function positionOf(facts: TransportFacts, rules: PositionRules): Positio
   // What a proxy says moves the bucket and what people read, and gives nothing: it is never local, never direct. Other
   // programs of a host whose own proxy is listed stay direct: they bring no such header.
   const client = isProxy ? clientOf(facts.hops ?? [], rules) : null;
+  // Who hides behind a proxy of this host is nobody of this host, whatever the headers say.
+  const hidden = isProxy && loopback && client === null && facts.forwarding.length > 0;
   const named = loopback ? isLoopbackHost(facts.host) : !isProxy && rules.secretFrom.includes(address);
   return {
     // A13: an Origin or a forwarding header means that somebody else speaks through this socket.
     direct: named && facts.origin === null && facts.forwarding.length === 0,
     origin,
-    source: sourceOf(client ?? address),
-    remote: client ?? address,
+    source: hidden ? HIDDEN : sourceOf(client ?? address),
+    remote: hidden ? HIDDEN : (client ?? address),
   };
 }
 
@@ -56,6 +61,15 @@ function clientOf(claims: readonly Hops[], rules: PositionRules): string | null 
     return hop === null || isLoopback(hop) ? null : hop;
   });
   return others.every((other) => other === first) ? first : null;
+}
+
+/**
+ * A11: whether the owner proof counts here: on a direct socket whose client dialed the very address and port that it
+ * reached. Whoever listens at another address of this host, where the gateway doesn't, could hand on both halves of the
+ * proof and speak in the owner's name afterwards: the name that the client dialed, which the gateway signs, gives him away.
+ */
+export function mayProveOwner(facts: TransportFacts, position: Position): boolean {
+  return position.direct && facts.reached !== undefined && facts.host === facts.reached;
 }
 
 /** A parsed address literal, never a prefix of a name. `address` comes from the kernel, canonical. */

@@ -21,6 +21,31 @@ export interface Session {
   readonly listening: boolean;
 }
 
+/** A11: whoever opened the owner socket. */
+export function ownerSession(id: string, pipe: Pipe, since: Instant): Session {
+  const label = {
+    name: null,
+    platform: null,
+    family: null,
+    clientId: 'owner',
+    clientMode: 'cli',
+    version: '',
+    remote: 'owner socket',
+  };
+  return {
+    id,
+    pipe,
+    label,
+    principal: { kind: 'owner' },
+    protocol: 4,
+    source: 'owner',
+    caps: [],
+    instanceId: null,
+    since,
+    listening: false,
+  };
+}
+
 export function deviceOf(principal: Principal): DeviceId | null {
   return principal.kind === 'device' ? principal.device : null;
 }

@@ -1,9 +1,10 @@
 import type { Authority, Listener } from '../authority/authority.ts';
 import type { Outcome } from '../core/authz/command.ts';
-import type { DeviceId, RequestId } from '../core/authz/principal.ts';
+import type { DeviceId, Giver, RequestId } from '../core/authz/principal.ts';
 import type { Role } from '../core/authz/scope.ts';
 import { blankDevice } from '../core/authz/state.ts';
 import type { EventName } from '../core/protocol/event.ts';
+import type { StoredChange } from '../store/store.ts';
 import { claimed } from '../system/log.ts';
 import type { Diary } from './diary.ts';
 import { pendingRows } from './method/row.ts';
@@ -25,14 +26,15 @@ export interface Stage {
 export function tidings(stage: Stage): Listener {
   const { authority } = stage;
   return (effect) => {
+    if (effect.kind === 'tell.change') return recorded(stage.diary, effect.change);
     const { device, role } = effect;
     const state = authority.peek(device) ?? blankDevice(device, '');
     switch (effect.kind) {
       case 'tell.request.opened': {
         const { request } = effect;
         const row = pendingRows(state, stage.now()).find((p) => p.row.requestId === request.id)?.row;
-        // A15: one notice a minute for all of them.
-        stage.diary.rarely('pairing request', 'pairing request', {
+        // As many as A15 lets be opened.
+        stage.diary.info('pairing request', {
           requestId: request.id,
           device,
           role,
@@ -60,4 +62,34 @@ export function tidings(stage: Stage): Listener {
         return;
     }
   };
+}
+
+/** A17: one line for each change; an ask has its own. */
+function recorded(diary: Diary, change: StoredChange): void {
+  const { id, what, device, role, by, request, scopes } = change;
+  if (what === 'ask') return;
+  diary.info('access changed', {
+    change: id,
+    what,
+    device,
+    ...(role === null ? {} : { role }),
+    by: byOf(by),
+    ...(request === null ? {} : { requestId: request }),
+    scopes: scopes.map((held) => held.scope),
+  });
+}
+
+/** Who decided, without the hash of a code: by it codes are found. */
+export function byOf(by: Giver | null): string {
+  if (by === null) return 'time';
+  switch (by.kind) {
+    case 'device':
+      return `device ${by.device}`;
+    case 'token':
+      return `token ${by.name}`;
+    case 'code':
+      return `code of ${byOf(by.maker)}`;
+    default:
+      return by.kind;
+  }
 }

@@ -54,11 +54,6 @@ function namesOf({ gateway }: Config): readonly string[] {
   const addresses = urls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ''));
   const isName = (name: string) => /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name);
   const allowed = gateway.allowedHosts.map((name) => name.replace(/:\d{1,5}$/, ''));
-  return [
-    'localhost',
-    ...[host, host.includes('.') ? host : `${host}.local`, ...allowed].filter(isName),
-    '127.0.0.1',
-    '::1',
-    ...addresses,
-  ];
+  const names = [host, host.includes('.') ? host : `${host}.local`, ...allowed].filter(isName);
+  return [...new Set(['localhost', ...names, '127.0.0.1', '::1', ...addresses])];
 }

@@ -6,6 +6,7 @@ import type { LoadOptions } from '../config/load.ts';
 import { mended, patched, replaced } from '../config/patch.ts';
 import { parsePath } from '../config/path.ts';
 import { redactConfig, viewConfig } from '../config/redact.ts';
+import { DEPTH_MAX, syntaxOf } from '../config/syntax.ts';
 import { ConfigConflict, type WriteOptions, type Written, writeConfig } from '../config/write.ts';
 import type { Principal } from '../core/authz/principal.ts';
 import type { MethodOutput } from '../core/protocol/registry.ts';
@@ -46,9 +47,9 @@ export class Desk implements ConfigDesk {
   async change(change: ConfigChange): Promise<MethodOutput<'config.set'>> {
     const { live, log } = this.#options;
     const written = await this.#write(change);
-    const { problem, pending } = await live.reload();
+    const { problem, pending } = await live.reload(true);
     const applied = written.keys.filter((key) => applyOf(key.split('.')) === 'live');
-    const restart = written.keys.filter((key) => applyOf(key.split('.')) === 'restart');
+    const restart = written.keys.filter((key) => applyOf(key.split('.')) === 'restart' && !live.isGiven(key));
     const by = whoOf(change.by);
     if (written.changed)
       log.info('configuration changed', { by, method: `config.${change.kind}`, live: applied, restart });
@@ -60,8 +61,9 @@ export class Desk implements ConfigDesk {
       changed: written.changed,
       live: problem === null ? applied : [],
       restart,
+      beaten: written.keys.filter((key) => live.isGiven(key)),
       pending,
-      warnings: [...written.loaded.warnings, ...(problem === null ? [] : [`${problem.what}: ${problem.why}`])],
+      warnings: problem === null ? live.warnings : [...written.loaded.warnings, `${problem.what}: ${problem.why}`],
     };
   }
 
@@ -115,11 +117,17 @@ export class Desk implements ConfigDesk {
   }
 }
 
-/** What a live configuration tells: one line for each reload, and the secret that may be another one. */
-export function listenerOf(log: Log, secrets: () => Secrets | null): LiveListener {
+/**
+ * What a live configuration tells: one line for each reload, and the secret that may be another one.
+ * @param rulesChanged before whoever changed them is answered
+ */
+export function listenerOf(log: Log, secrets: () => Secrets | null, rulesChanged: () => void): LiveListener {
   return {
     hide: (secret) => log.hide(secret),
-    reloaded: ({ live, pending, problem }: Reload) => {
+    reloaded: ({ live, pending, problem }: Reload, isTold: boolean) => {
+      if (problem === null) rulesChanged();
+      // A change that came through the gateway has its own line.
+      if (problem === null && isTold) return;
       if (problem === null) log.info('configuration reloaded', { live, pending });
       else log.warn('configuration not taken up', { what: problem.what, why: problem.why, run: problem.run });
     },
@@ -128,12 +136,20 @@ export function listenerOf(log: Log, secrets: () => Secrets | null): LiveListene
 }
 
 function parsed(raw: string): unknown {
+  let value: unknown;
   try {
-    return json5.parse(raw);
+    value = json5.parse(raw);
   } catch {
     // The parser's words would quote what was sent, and that may be secret.
     throw new WrongParams('raw is not JSON5');
   }
+  try {
+    syntaxOf(raw);
+  } catch (error) {
+    if ((error as Error).name !== 'TooDeep') throw error;
+    throw new WrongParams(`raw is nested more than ${DEPTH_MAX} levels deep`);
+  }
+  return value;
 }
 
 function isReadable(text: string | null): boolean {

@@ -115,6 +115,7 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
   };
   const gateway = new Gateway(gatewayOptions(house, door));
   house.waitedAt = () => gateway.waitedAt();
+  house.rulesChanged = () => gateway.rulesChanged();
   house.secrets.onChange(() => {
     const { closedSessions } = gateway.secretChanged(null);
     log.info('shared secret changed', { closedSessions });
@@ -128,7 +129,8 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
     const spoken = (tlsFingerprint: string) => lock.describe({ tlsFingerprint });
     door.certificate = await openTls(house, spoken);
     door.tcp = await listenAt(house, gateway, door);
-    lock.describe({ port: door.tcp.port, tlsFingerprint: door.certificate?.current.fingerprint ?? null });
+    const { port, addresses } = door.tcp;
+    lock.describe({ port, addresses, tlsFingerprint: door.certificate?.current.fingerprint ?? null });
     await gateway.start();
     house.live.watch();
     door.ready = true;
@@ -219,9 +221,9 @@ function banner(stateDir: string, socket: string, { tcp, certificate }: Door): v
     `  state         ${stateDir}`,
     '',
     'Try next, in another terminal:',
-    '  npx --no latchkey status',
-    '  npx --no latchkey devices list',
-    '  npx --no latchkey gateway secret show',
+    '  npx --no -- latchkey status',
+    '  npx --no -- latchkey devices list',
+    '  npx --no -- latchkey gateway secret show',
     '',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);

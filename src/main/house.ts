@@ -43,6 +43,8 @@ export interface House {
   readonly log: Log;
   /** A15: who is asked which requests a socket waits at. */
   waitedAt: () => ReadonlySet<RequestId>;
+  /** Told when what is in force may be other rules. */
+  rulesChanged: () => void;
   close(): Promise<void>;
 }
 
@@ -74,15 +76,17 @@ export async function openHouse(
   const { stateDir } = options;
   // A command decides without the secret: one that only the gateway's environment holds must not stop it.
   let secrets: Secrets | null = null;
-  live.listen(listenerOf(log, () => secrets));
-  const weak = fresh ? await live.resolve() : [];
+  let opened: House | null = null;
+  const rulesChanged = () => opened?.rulesChanged();
+  live.listen(listenerOf(log, () => secrets, rulesChanged));
+  if (fresh) await live.resolve();
   const store = await openStore(stateDir, fresh);
   try {
     const storeExists = !fresh || (await hasHistory(store));
     const identity = openGatewayIdentity(stateDir, { storeExists, needsSecret: fresh && !live.namesSecret });
     const shared = new Secrets(stateDir, live, identity.secret, log);
     secrets = shared;
-    for (const warning of [...live.now.warnings, ...weak]) log.warn(warning);
+    for (const warning of live.warnings) log.warn(warning);
     const trace = openTrace(join(stateDir, 'state', 'trace.sqlite'));
     const house = {
       waitedAt: () => new Set<RequestId>() as ReadonlySet<RequestId>,
@@ -106,7 +110,8 @@ export async function openHouse(
     };
     const load = loadOptions(options);
     const parts = { stateDir, live, load, store, identity, secrets: shared, authority, trace, log, close };
-    return Object.assign(house, parts);
+    opened = Object.assign(house, parts, { rulesChanged: () => {} });
+    return opened;
   } catch (error) {
     await store.close();
     throw error;

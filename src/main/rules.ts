@@ -61,7 +61,7 @@ export function gatewayOptions(house: House, door: Door): GatewayOptions {
       authMode: live.now.config.gateway.auth.mode,
       configPath: live.now.path,
       tls: tlsFacts(door),
-      warnings: [...live.now.warnings, ...certificateWarnings(door)],
+      warnings: [...live.warnings, ...certificateWarnings(door)],
     }),
     inspect: inspector(house, () => door.ownerSocket),
     reach: () =>

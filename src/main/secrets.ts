@@ -1,5 +1,5 @@
 import type { LiveConfig } from '../config/live.ts';
-import { Denied } from '../gateway/method/handler.ts';
+import { WrongParams } from '../gateway/method/handler.ts';
 import { rotateSecret } from '../system/identity.ts';
 import type { Log } from '../system/log.ts';
 
@@ -30,9 +30,9 @@ export class Secrets {
     return secret;
   }
 
-  /** Makes a new generated one. @throws Denied where the configuration names the secret */
+  /** Makes a new generated one. @throws WrongParams where the configuration names the secret */
   renew(): void {
-    if (this.#live.namesSecret) throw new Denied({ code: 'conflict', retry: 'never' }, 'secret');
+    if (this.#live.namesSecret) throw new WrongParams(this.#live.now.path, 'secret_named');
     this.#generate();
     this.#last = this.#generated;
   }

@@ -1,4 +1,5 @@
 import { chmodSync, closeSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { codeOf, EXIT, Failure } from './failure.ts';
 import { shellWord } from './text.ts';
 
@@ -97,16 +98,26 @@ function busy(file: string): Failure {
 
 function unusable(file: string, error: unknown): Failure {
   const code = codeOf(error);
-  const isClosed = code === 'EACCES' || code === 'EPERM';
+  // 8: SQLite's word for a file, or its directory, that may not be written.
+  const isReadOnly = resultOf(error) === 8 || code === 'EROFS';
+  const isClosed = isReadOnly || code === 'EACCES' || code === 'EPERM';
   const exit = code === 'ENOSPC' ? EXIT.later : isClosed ? EXIT.permission : EXIT.configuration;
   const isOfDatabase = resultOf(error) !== null;
   return new Failure(
     exit,
     {
       what: `can't take the lock ${file}`,
-      why: isOfDatabase ? (error as Error).message : (code ?? (error as Error).message),
+      why: isReadOnly
+        ? 'it, or the directory that it is in, is read-only'
+        : isOfDatabase
+          ? (error as Error).message
+          : (code ?? (error as Error).message),
       // What is not its own empty file holds nothing of worth.
-      run: isOfDatabase ? `rm ${shellWord(file)}` : `ls -l ${shellWord(file)}`,
+      run: isReadOnly
+        ? `chmod u+rwx ${shellWord(dirname(file))}`
+        : isOfDatabase
+          ? `rm ${shellWord(file)}`
+          : `ls -l ${shellWord(file)}`,
     },
     { cause: error },
   );

@@ -42,7 +42,7 @@ async function other(options: Partial<LockOptions>, holdMs?: number): Promise<{ 
     const taken = await takeLock(${JSON.stringify(dir)}, ${JSON.stringify({ program: 'other', ...options })});
     console.log(taken.ok ? 'fence ' + taken.lock.owner.fence : 'held by ' + taken.owner?.program);
     if (!taken.ok) process.exit(0);
-    taken.lock.describe({ port: 18789, socket: '/run/x.sock' });
+    taken.lock.describe({ port: 18789, addresses: ['127.0.0.1'], socket: '/run/x.sock' });
     console.log('described');
     setTimeout(() => taken.lock.release(), ${holdMs ?? 600_000});`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
@@ -69,6 +69,7 @@ test('rule lock: one process holds it, a second is told who', async () => {
       program: 'latchkey gateway',
       brief: false,
       port: 18789,
+      addresses: ['127.0.0.1'],
       socket: '/run/x.sock',
       tlsFingerprint: null,
       fence: 1,

@@ -1,5 +1,5 @@
 import { chmodSync, closeSync, existsSync, openSync, readFileSync, rmSync, statfsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf, EXIT, Failure } from './failure.ts';
 import { replaceFile, sweepUnfinished } from './file.ts';
@@ -19,6 +19,8 @@ export interface OwnerData {
   readonly brief: boolean;
   /** The port it listens on; `null` before it does, and for a command. */
   readonly port: number | null;
+  /** Where it listens on that port: address literals, wildcards as such; none before it does, and for a command. */
+  readonly addresses: readonly string[];
   /** A11: the path of its owner socket; `null` where there is none. */
   readonly socket: string | null;
   /** Of the certificate that its port speaks with, lower-case hex SHA-256; `null`: none, it speaks in clear. */
@@ -30,7 +32,7 @@ export interface OwnerData {
 export interface Lock {
   readonly owner: OwnerData;
   /** Says in `run/gateway.json` where the holder can be reached. */
-  describe(place: Partial<Pick<OwnerData, 'port' | 'socket' | 'tlsFingerprint'>>): void;
+  describe(place: Partial<Pick<OwnerData, 'port' | 'addresses' | 'socket' | 'tlsFingerprint'>>): void;
   /** Gives the lock back; a second call does nothing. */
   release(): void;
 }
@@ -91,13 +93,18 @@ export function readOwner(stateDir: string): OwnerData | null {
 
 function isOwnerData(data: unknown): data is OwnerData {
   if (typeof data !== 'object' || data === null) return false;
-  const { pid, started, program, brief, port, socket, tlsFingerprint, fence } = data as Record<string, unknown>;
+  const { pid, started, program, brief, port, addresses, socket, tlsFingerprint, fence } = data as Record<
+    string,
+    unknown
+  >;
   return (
     Number.isSafeInteger(pid) &&
     Number.isSafeInteger(fence) &&
     typeof program === 'string' &&
     typeof brief === 'boolean' &&
     (port === null || Number.isSafeInteger(port)) &&
+    Array.isArray(addresses) &&
+    addresses.every((address) => typeof address === 'string') &&
     (socket === null || typeof socket === 'string') &&
     (tlsFingerprint === null || typeof tlsFingerprint === 'string') &&
     (started === null || typeof started === 'string')
@@ -139,7 +146,8 @@ function hold(database: DatabaseSync, run: string, { program, brief = false }: L
     const fence = Number(row?.user_version ?? 0) + 1;
     database.exec(`PRAGMA user_version = ${fence}; COMMIT`);
     const started = processStart(process.pid) ?? null;
-    data = { pid: process.pid, started, program, brief, port: null, socket: null, tlsFingerprint: null, fence };
+    const place = { port: null, addresses: [], socket: null, tlsFingerprint: null };
+    data = { pid: process.pid, started, program, brief, ...place, fence };
     sweepUnfinished(file);
     write();
   } catch (error) {
@@ -173,7 +181,9 @@ function resultOf(error: unknown): number | null {
 }
 
 function unusable(file: string, error: unknown): Failure {
-  const isClosed = ['EACCES', 'EPERM'].includes(codeOf(error) ?? '');
+  // 8: SQLite's word for a file, or its directory, that may not be written.
+  const isReadOnly = resultOf(error) === 8 || codeOf(error) === 'EROFS';
+  const isClosed = isReadOnly || ['EACCES', 'EPERM'].includes(codeOf(error) ?? '');
   // 11, 26: a torn file. It holds no truth, and nobody holds it, or it would have been busy.
   const isTorn = [11, 26].includes(resultOf(error) ?? 0);
   const isFull = resultOf(error) === FULL || codeOf(error) === 'ENOSPC';
@@ -181,8 +191,18 @@ function unusable(file: string, error: unknown): Failure {
     isClosed ? EXIT.permission : isFull ? EXIT.later : EXIT.configuration,
     {
       what: `can't take the lock ${file}`,
-      why: error instanceof Error ? error.message : String(error),
-      run: isTorn ? `rm ${shellWord(file)}` : isFull ? `df -h ${shellWord(file)}` : `ls -l ${shellWord(file)}`,
+      why: isReadOnly
+        ? 'it, or the directory that it is in, is read-only'
+        : error instanceof Error
+          ? error.message
+          : String(error),
+      run: isReadOnly
+        ? `chmod u+rwx ${shellWord(dirname(file))}`
+        : isTorn
+          ? `rm ${shellWord(file)}`
+          : isFull
+            ? `df -h ${shellWord(file)}`
+            : `ls -l ${shellWord(file)}`,
     },
     { cause: error },
   );

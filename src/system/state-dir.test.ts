@@ -94,7 +94,7 @@ test('threat 59: a link, a file, and a directory that everybody can move away ar
   writeFileSync(file, '');
   expect(refusalOf(() => makeStateDir(file)).why).toBe('it is not a directory');
   chmodSync(home, 0o777);
-  expect(refusalOf(() => enterStateDir(dir)).run).toBe(`chmod o-w ${home}`);
+  expect(refusalOf(() => enterStateDir(dir)).run).toBe(`chmod go-w ${home}`);
   chmodSync(home, 0o1777);
   expect(enterStateDir(dir)).toBe(true);
 });

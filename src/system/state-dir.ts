@@ -1,8 +1,11 @@
-import { chmodSync, lstatSync, mkdirSync, type Stats, statSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, resolve, sep } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { checkAbove, userName } from './access.ts';
 import { codeOf, EXIT, Failure } from './failure.ts';
 import { shellWord } from './text.ts';
+
+export { userName };
 
 /** The parts of a state directory (DESIGN §6). */
 export const PARTS = ['identity', 'state', 'run', 'logs', 'backups'] as const;
@@ -173,6 +176,12 @@ function look(path: string): Stats | null {
   }
 }
 
+/** The nearest directory above it that is there. */
+function aboveOf(path: string): string {
+  const above = dirname(path);
+  return above === path || existsSync(above) ? above : aboveOf(above);
+}
+
 function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -180,11 +189,11 @@ function makeDirectory(path: string): void {
   } catch (error) {
     const code = codeOf(error);
     throw new Failure(
-      code === 'EACCES' || code === 'EPERM' ? EXIT.permission : EXIT.configuration,
+      code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? EXIT.permission : EXIT.configuration,
       {
         what: `can't make ${path}`,
         why: code ?? String(error),
-        run: `ls -ld ${shellWord(dirname(path))}`,
+        run: `ls -ld ${shellWord(aboveOf(path))}`,
       },
       { cause: error },
     );
@@ -207,33 +216,6 @@ function checkOwn(path: string, stat: Stats): void {
   });
 }
 
-/**
- * Who can change a directory above can put another in this one's place: a link that somebody else made, or a directory
- * that everybody writes without the sticky bit.
- */
-function checkAbove(path: string, uid: number): void {
-  const names = dirname(path).split(sep);
-  for (let count = 1; count <= names.length; count += 1) {
-    const above = names.slice(0, count).join(sep) || sep;
-    const link = lstatSync(above);
-    if (link.isSymbolicLink() && link.uid !== 0 && link.uid !== uid) {
-      throw new Failure(EXIT.configuration, {
-        what: `refusing to use ${path}`,
-        why: `${above} is a symbolic link of ${userName(link.uid)}`,
-        run: `ls -ld ${shellWord(above)}`,
-      });
-    }
-    const { mode } = statSync(above);
-    if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) {
-      throw new Failure(EXIT.configuration, {
-        what: `refusing to use ${path}`,
-        why: `every user can replace what is in ${above} (mode ${(mode & 0o7777).toString(8)})`,
-        run: `chmod o-w ${shellWord(above)}`,
-      });
-    }
-  }
-}
-
 function notYours(path: string, owner: number): Failure {
   const name = userName(owner);
   const user = name.startsWith('uid ') ? `'#${owner}'` : name;
@@ -242,18 +224,4 @@ function notYours(path: string, owner: number): Failure {
     why: 'a command of another user could only leave files there that its owner cannot use',
     run: `sudo -u ${user} latchkey --state-dir ${shellWord(path)} status`,
   });
-}
-
-/** The name in /etc/passwd, else `uid 1000`. */
-export function userName(uid: number): string {
-  try {
-    const { readFileSync } = process.getBuiltinModule('node:fs');
-    for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
-      const [name, , id] = line.split(':');
-      if (name && id === String(uid)) return name;
-    }
-  } catch {
-    // No such file on this system: the number has to do.
-  }
-  return `uid ${uid}`;
 }

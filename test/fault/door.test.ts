@@ -191,6 +191,7 @@ describe('upgrade', () => {
     expect(seen[0]?.pipe.facts).toEqual({
       door: 'tcp',
       address: '127.0.0.1',
+      reached: `127.0.0.1:${door.port}`,
       host: `127.0.0.1:${door.port}`,
       origin: null,
       forwarding: ['x-forwarded-for'],

@@ -221,7 +221,7 @@ describe('threat 28: where it listens', () => {
       expect(refused.code, refused.stderr).toBe(78);
       expect(refused.stderr).toMatch(/refusing to listen at 0\.0\.0\.0/);
       expect(refused.stderr).toMatch(why);
-      expect(refused.stderr).toMatch(/run: latchkey gateway run --bind loopback/);
+      expect(refused.stderr).toMatch(/run: latchkey --state-dir \S+ gateway run --bind loopback\n/);
       const value = String(auth.token ?? auth.password);
       if (value.trim().length > 9) expect(refused.stderr).not.toContain(value);
       expect(existsSync(join(stateDir, 'run', 'gateway.json'))).toBe(false);

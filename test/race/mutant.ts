@@ -89,8 +89,8 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   mutant('A17 a change is recorded twice', 'approve‖approve', [
     LEDGER,
-    'draft.changes.push(await tx.changes.add(effect.change));',
-    'await tx.changes.add(effect.change);\ndraft.changes.push(await tx.changes.add(effect.change));',
+    'const id = await tx.changes.add(effect.change);',
+    'await tx.changes.add(effect.change);\nconst id = await tx.changes.add(effect.change);',
   ]),
   mutant('A17 a change is recorded for a decision that came too late', 'approve‖reject', [
     LEDGER,

@@ -48,6 +48,23 @@ describe('A9 narrowing and revoking are immediate', () => {
     return performance.now() - answered < 100;
   }
 
+  it('A4, A9 a page whose origin is taken off the list is closed before that is answered', async () => {
+    const origins = (allowedOrigins: readonly string[]) =>
+      owner.call('config.patch', { raw: JSON.stringify({ gateway: { controlUi: { allowedOrigins } } }) });
+    const [gone, stays] = ['https://gone.example', 'https://stays.example'];
+    await origins([gone, stays]);
+    const identity = await paired(owner, [READ]);
+    const page = (origin: string) => connected({ port: gateway.port, origin }, asking([READ]), { identity });
+    const [first, second, plain] = [await page(gone), await page(stays), await session(gateway, identity)];
+    const waiting = await Partner.open({ port: gateway.port, origin: gone });
+    expect(await closedWith(first.partner.closed, () => origins([stays]))).toBe(true);
+    expect((await first.partner.closed).code).toBe(1008);
+    expect((await waiting.closed).code).toBe(1008);
+    for (const { partner } of [second, plain]) expect(gist(await partner.call('health'))).toBe('ok');
+    await expect(page(gone)).rejects.toThrow(/origin/i);
+    for (const { partner } of [second, plain]) partner.end();
+  });
+
   it.each([
     ['device.token.revoke', revoke],
     ['device.pair.remove', remove],

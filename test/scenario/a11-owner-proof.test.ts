@@ -112,9 +112,12 @@ describe('A11 the owner proof', () => {
     ['a page', { origin: 'http://127.0.0.1:9' }],
     ['a proxy', { headers: { 'X-Forwarded-For': '127.0.0.1' } }],
     ['no client nonce', { lk: undefined }],
+    ['somebody who listens where the gateway does not', { host: '[::1]:PORT' }],
+    ['a tunnel from another port', { host: '127.0.0.1:1' }],
   ])('A11, A13 to %s none is offered, and a right one is not taken', async (_name, more) => {
     const { lk, ...rest } = { lk: true as const, ...more };
-    const partner = await Partner.open({ port: gateway.port, ...rest, ...(lk === undefined ? {} : { lk }) });
+    const host = 'host' in rest ? { host: rest.host.replace('PORT', String(gateway.port)) } : {};
+    const partner = await Partner.open({ port: gateway.port, ...rest, ...host, ...(lk === undefined ? {} : { lk }) });
     expect(partner.challenge.owner).toBeUndefined();
     const answer = await attempt(partner, keyOf(gateway.stateDir));
     expect(answer.ok).toBe(false);
@@ -143,6 +146,20 @@ describe('A11 the owner proof', () => {
     // Without socket and key there is only the gateway itself to ask for a restart: nothing is decided beside it.
     rmSync(keyFile(one.stateDir));
     expect((await one.cli(['devices', 'list', '--timeout', '300ms'])).code).toBe(75);
+    await one.stop();
+  });
+
+  it('A11 a command tries what its gateway says that it listens at, and no other address', async () => {
+    const one = await start();
+    rmSync(one.socketPath);
+    const list = async (addresses: readonly string[]) => {
+      writeFileSync(join(one.stateDir, 'run', 'gateway.json'), JSON.stringify({ ...one.run, addresses }));
+      return (await one.cli(['devices', 'list', '--timeout', '300ms'])).code;
+    };
+    expect(one.run.addresses).toContain('127.0.0.1');
+    // The gateway is at 127.0.0.1 all the same; whoever were there instead would be asked nothing.
+    for (const addresses of [[], ['192.0.2.1'], ['127.0.0.1.evil.test']]) expect(await list(addresses)).toBe(75);
+    expect(await list(['192.0.2.1', '0.0.0.0'])).toBe(0);
     await one.stop();
   });
 

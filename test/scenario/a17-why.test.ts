@@ -325,7 +325,7 @@ describe('A17 every refusal names a decision, and why explains it', () => {
     );
     expect(JSON.parse((await gateway.cli(['why', '--last', '--json'])).stdout)).toMatchObject({ id });
     expect((await gateway.cli(['why', UNKNOWN])).code).toBe(1);
-    const refused = await gateway.cli(['-v', 'devices', 'approve', 'nothing']);
+    const refused = await gateway.cli(['-v', 'devices', 'approve', UNKNOWN]);
     expect(refused.stderr).toMatch(/decision: latchkey .* why d_[0-9a-f-]{36}\n/);
     expect(refused.stderr).toMatch(/\n {2}run: latchkey .* devices list\n/);
     expect((await gateway.cli(['why'])).code).toBe(2);

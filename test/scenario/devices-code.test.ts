@@ -106,6 +106,47 @@ describe('A14: latchkey devices code', () => {
     }
   });
 
+  it('A14 a code that is used up is said to have counted for nothing; a plain status asks for no more than it needs', async () => {
+    const gateway = await gatewayAt();
+    const places = [newStateDir(), newStateDir()] as const;
+    try {
+      const { answer } = await code(gateway, '--scope', READ);
+      const asked = async (stateDir: string, ...args: readonly string[]) => {
+        const home = join(stateDir, '..');
+        writeFileSync(join(home, 'code'), answer.setupCode, { mode: 0o600 });
+        return latchkey(['--state-dir', stateDir, '--url', answer.gatewayUrl, '--wait', '0s', ...args], { home });
+      };
+      const [first, second] = places;
+      const welcome = await asked(first, '--setup-code-file', join(first, '..', 'code'), 'status');
+      expect(welcome.code, welcome.stderr).toBe(0);
+      expect(welcome.stdout).toMatch(/your access +device: operator\.read\n/);
+      expect(welcome.stdout).toContain('1 paired, 0 asking; your access does not show who they are');
+      const list = await (await gateway.owner()).ask('device.pair.list');
+      expect(list.pending).toEqual([]);
+      const late = await asked(second, '--setup-code-file', join(second, '..', 'code'), 'health');
+      expect(late.code, late.stderr).toBe(75);
+      expect(late.stderr).toContain('the setup code counted for nothing');
+      // What asks for nothing and waits for nobody leaves no request either.
+      const probe = await asked(second, 'gateway', 'probe', '--json');
+      expect(JSON.parse(probe.stdout)).toMatchObject({ ok: true, tcp: { state: 'ok' } });
+      const [open, ...others] = (await (await gateway.owner()).ask('device.pair.list')).pending;
+      expect(others).toEqual([]);
+      // A no is final for a script: it is refused, not put off.
+      expect((await gateway.cli(['devices', 'reject', open.requestId.slice(0, 4)])).code).toBe(0);
+      expect((await asked(second, 'status')).code).toBe(1);
+    } finally {
+      for (const place of places) removeStateDir(place);
+    }
+  });
+
+  it('A14 made with no gateway running it says to which port it leads, by the last one where that is known', async () => {
+    const gateway = await gatewayAt();
+    await gateway.kill();
+    const { stdout, stderr } = await gateway.cli(['devices', 'code', '--scope', READ]);
+    expect(stdout).toContain(`ws://127.0.0.1:${gateway.port}`);
+    expect(stderr).toContain(`leads to port ${gateway.port}, where one is expected`);
+  });
+
   it('A7 the RPC of OpenClaw: admin alone, its profiles, no shared secret in it', async () => {
     const gateway = await gatewayAt();
     const owner = await gateway.owner();

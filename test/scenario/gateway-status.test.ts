@@ -1,10 +1,10 @@
 // `gateway status` and `status --deep` on real processes, in every state that a gateway can be in.
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Gateway, start } from '../gateway.ts';
+import { type Gateway, latchkey, start } from '../gateway.ts';
 import { Partner } from '../partner/client.ts';
 import { paired, READ, session } from './act.ts';
 
@@ -36,6 +36,30 @@ function everything(folder: string): string {
     })
     .join('\n');
 }
+
+describe('rule: what can not be written', () => {
+  it.skipIf(process.getuid?.() !== 0)(
+    'rule: a read-only state directory is a matter of permission: 77, and the chmod (not run: only root can be somebody else)',
+    async () => {
+      const gateway = await gatewayAt({ uid: 65_534 });
+      expect(await gateway.halt()).toBe(0);
+      const run = (...args: readonly string[]) =>
+        latchkey([...args, '--state-dir', gateway.stateDir], { home: join(gateway.stateDir, '..'), uid: 65_534 });
+      const parts = [gateway.stateDir, join(gateway.stateDir, 'run')];
+      for (const part of parts) chmodSync(part, 0o500);
+      for (const args of [
+        ['devices', 'list'],
+        ['config', 'set', 'logging.level', 'debug'],
+      ]) {
+        const { code, stderr } = await run(...args);
+        expect([args, code], stderr).toEqual([args, 77]);
+        expect(stderr).toMatch(/read-only|permission denied for user/);
+        expect(stderr).toMatch(/run: (chmod u\+rwx|ls -ld) /);
+      }
+      for (const part of parts) chmodSync(part, 0o700);
+    },
+  );
+});
 
 describe('T12: latchkey gateway status', () => {
   it('T12 of one that runs: process, listener, configuration and members, and exit 0', async () => {

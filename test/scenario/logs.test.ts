@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, start } from '../gateway.ts';
 import { newIdentity } from '../partner/identity.ts';
-import { asking, once, PAIRING, paired, READ, session } from './act.ts';
+import { ADMIN, asking, once, PAIRING, paired, READ, session } from './act.ts';
 import { files } from './state.ts';
 
 const CLI = join(process.env.LATCHKEY_TEST_DIST ?? join(import.meta.dirname, '..', '..', 'dist'), 'cli.cjs');
@@ -50,6 +50,99 @@ function following(gateway: Gateway, args: readonly string[]) {
     },
   };
 }
+
+describe('A7, A17 what the log tells, and to whom', () => {
+  let gateway: Gateway;
+  beforeAll(async () => {
+    gateway = await start();
+  });
+  afterAll(() => gateway?.stop());
+
+  it('A7 a line about another device keeps when and what, and loses whom and from where', async () => {
+    const owner = await gateway.owner();
+    const [own, other, asker] = [await paired(owner, [READ]), await paired(owner, [ADMIN]), newIdentity()];
+    const client = { id: 'secret-phone', mode: 'cli', version: '1', platform: 'linux', displayName: 'SecretPhone' };
+    const asked = await once({ port: gateway.port }, asking([ADMIN], { client }), { identity: asker });
+    const requestId = asked.ok ? '' : String(asked.error.details?.requestId);
+    const admin = await session(gateway, other);
+    await admin.partner.ask('config.patch', { raw: '{ logging: { level: "debug" } }' });
+    await admin.partner.ask('device.pair.approve', { requestId, scopes: [READ] });
+    const reader = await session(gateway, own);
+    const { lines } = await reader.partner.ask('logs.tail', { limit: 5_000 });
+    const all = lines.join('\n');
+    for (const word of [other.id, asker.id, requestId, 'SecretPhone', 'secret-phone']) expect(all).not.toContain(word);
+    const withheld = lines.map((line: string) => JSON.parse(line)).filter((line: { withheld?: true }) => line.withheld);
+    expect(withheld).toContainEqual({
+      time: expect.any(String),
+      level: 'info',
+      subsystem: 'gateway',
+      message: 'pairing request',
+      withheld: true,
+    });
+    // What it may see: the lines of its own device, and those about nobody.
+    expect(all).toContain(own.id);
+    expect(all).toContain('"message":"ready"');
+    for (const peer of [owner, admin.partner]) {
+      const told = (await peer.ask('logs.tail', { limit: 5_000 })).lines.join('\n');
+      for (const word of [other.id, asker.id, requestId, 'secret-phone']) expect(told).toContain(word);
+      expect(told).not.toContain('withheld');
+    }
+    for (const { partner } of [admin, reader]) partner.end();
+  });
+
+  it('A17 each change of access is one line: what, about whom, by whom', async () => {
+    const owner = await gateway.owner();
+    const identity = newIdentity();
+    const asked = await once({ port: gateway.port }, asking([READ, PAIRING]), { identity });
+    const requestId = asked.ok ? '' : String(asked.error.details?.requestId);
+    const device = { deviceId: identity.id };
+    const { changeIds } = await owner.ask('device.pair.approve', { requestId, scopes: [READ] });
+    await owner.ask('device.pair.rename', { ...device, label: 'Desk' });
+    await owner.ask('device.token.rotate', { ...device, role: 'operator' });
+    await owner.ask('device.grant.narrow', { ...device, role: 'operator', scopes: [] });
+    const { code } = await owner.ask('device.code.create', { scopes: [READ] });
+    const auth = { bootstrapToken: code };
+    await once({ port: gateway.port }, asking([READ], { auth }), { identity });
+    await owner.ask('device.pair.remove', device);
+    const { lines } = await owner.ask('logs.tail', { limit: 5_000 });
+    const entries = lines.map((line: string) => JSON.parse(line));
+    const changes = entries.filter(
+      (e: Record<string, unknown>) => e.message === 'access changed' && e.device === identity.id,
+    );
+    expect(changes.map((e: Record<string, unknown>) => [e.level, e.what, e.by])).toEqual([
+      ['info', 'approve', 'owner'],
+      ['info', 'rename', 'owner'],
+      ['info', 'rotate', 'owner'],
+      ['info', 'narrow', 'owner'],
+      ['info', 'redeem', 'code of owner'],
+      // Of each role.
+      ['info', 'remove', 'owner'],
+      ['info', 'remove', 'owner'],
+    ]);
+    expect(changes[0]).toMatchObject({ change: changeIds[0], requestId, scopes: [READ] });
+    expect(entries).toContainEqual(
+      expect.objectContaining({ message: 'setup code made', by: 'owner', scopes: [READ] }),
+    );
+    const requests = entries.filter(
+      (e: Record<string, unknown>) => e.requestId === requestId && e.message === 'pairing request',
+    );
+    expect(requests.map((e: Record<string, unknown>) => e.level)).toEqual(['info']);
+    expect(lines.join('\n')).not.toContain(code);
+  });
+
+  it('threat 36: who asks for it many times at once holds little, and nobody else waits for that', async () => {
+    const reader = await session(gateway, await paired(await gateway.owner(), [READ]));
+    const answers = Array.from({ length: 200 }, () => reader.partner.call('logs.tail', { cursor: 0, maxBytes: 1e6 }));
+    const owner = await gateway.owner();
+    expect((await owner.ask('logs.tail', { limit: 1 })).lines).toHaveLength(1);
+    const all = await Promise.all(answers);
+    const busy = all.filter((answer) => !answer.ok && answer.error.details?.refusal === 'busy');
+    expect(busy.length).toBeGreaterThan(100);
+    expect(all.filter((answer) => answer.ok).length + busy.length).toBe(200);
+    expect((await reader.partner.call('logs.tail', {})).ok).toBe(true);
+    reader.partner.end();
+  });
+});
 
 describe('rule: logs', () => {
   let gateway: Gateway;

@@ -88,9 +88,57 @@ export const MUTANTS = {
   ],
   'A11 the owner proof is taken from anywhere': [
     'src/gateway/connect.ts',
-    'if (!f.position.direct || lk === null || f.challenge === null',
+    'if (!mayProveOwner(f.transport, f.position) || lk === null || f.challenge === null',
     'if (lk === null || f.challenge === null',
     ['test/scenario/a11-owner-proof.test.ts'],
+  ],
+  'A11 the owner proof goes to whoever listens at another address of the host': [
+    'src/gateway/proof.ts',
+    ' && facts.reached !== undefined && facts.host === facts.reached;',
+    ';',
+    ['test/scenario/a11-owner-proof.test.ts'],
+  ],
+  'A11 a command proves itself where its gateway does not listen': [
+    'src/cli/owner-proof.ts',
+    'addresses.flatMap((address) => literals[address] ?? [])',
+    "['127.0.0.1']",
+    ['test/scenario/a11-owner-proof.test.ts'],
+  ],
+  'A4 A9 a page that is taken off the list stays': [
+    'src/main/gateway.ts',
+    'house.rulesChanged = () => gateway.rulesChanged();',
+    '',
+    ['test/scenario/a09-live-sessions.test.ts'],
+  ],
+  "A7 the log tells of others' devices": [
+    'src/gateway/sift.ts',
+    'return sight.all ? lines : lines.map((line) => siftedLine(line, sight));',
+    'return lines;',
+    ['test/scenario/logs.test.ts'],
+  ],
+  'A17 a change of access is in no log': [
+    'src/gateway/tidings.ts',
+    "if (what === 'ask') return;",
+    'return;',
+    ['test/scenario/logs.test.ts'],
+  ],
+  'threat 36 large answers are made as often as they are asked for': [
+    'src/gateway/method/logs.ts',
+    "if (session === null || principal.kind === 'owner') return read(c, input);",
+    "if (session === null || principal.kind !== 'internal') return read(c, input);",
+    ['test/scenario/logs.test.ts'],
+  ],
+  'threat 59 a configuration that others write is taken': [
+    'src/config/load.ts',
+    'if (uid !== undefined) checkWritten(path, fstatSync(file), uid);',
+    '',
+    ['test/scenario/config.test.ts'],
+  ],
+  'threat 59 a refused change is looked up first': [
+    'src/config/write.ts',
+    'options.permit?.(writtenBetween(parsedOf(before, options), loaded.parsed));',
+    'await options.check?.(loaded);\n      options.permit?.(writtenBetween(parsedOf(before, options), loaded.parsed));',
+    ['test/scenario/config.test.ts'],
   ],
   "A11 the gateway's own proof opens it": [
     'src/gateway/connect.ts',

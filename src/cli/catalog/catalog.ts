@@ -1,4 +1,5 @@
 import type { Group } from '../command.ts';
+import { level } from '../option.ts';
 import { config } from './config.ts';
 import { devices } from './devices.ts';
 import { gateway } from './gateway.ts';
@@ -12,7 +13,8 @@ export const CATALOG: Group = {
       name: 'status',
       summary: 'one screen: the gateway, your access, devices and open requests',
       example: { line: 'latchkey status', exit: 0, field: 'running', value: true },
-      calls: ['status', 'device.pair.list', 'health'],
+      // The list of devices is shown to a session that holds it anyway.
+      calls: ['status', 'health'],
       options: (c) => c.option('--deep', 'also look at each part, and say what to run where one fails'),
       load: async () => (await import('../command/status.ts')).status,
     },
@@ -38,9 +40,7 @@ export const CATALOG: Group = {
       example: { line: 'latchkey logs --limit 5', exit: 0, field: 'done', value: true },
       calls: ['logs.tail'],
       options: (c) =>
-        c
-          .option('--follow', 'go on with what comes, until Ctrl-C')
-          .option('--level <level>', 'this level and above: trace, debug, info, warn, error')
+        level(c.option('--follow', 'go on with what comes, until Ctrl-C'))
           .option('--grep <text>', 'only lines that contain this text, letter by letter: it is no pattern')
           .option('--limit <number>', 'so many of the newest lines, 200 if not said'),
       load: async () => (await import('../command/logs.ts')).logs,
@@ -50,6 +50,7 @@ export const CATALOG: Group = {
       summary: 'print what completes commands in bash, zsh or fish',
       example: { line: 'latchkey completion bash', exit: 0, field: 'shell', value: 'bash' },
       calls: [],
+      here: true,
       stateless: true,
       options: (c) => {
         c.registeredArguments[0]?.choices(['bash', 'zsh', 'fish']);

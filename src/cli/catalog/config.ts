@@ -40,6 +40,7 @@ export const config: Group = {
       summary: 'print the JSON Schema of the file for editors, or what it says of one key',
       example: { line: 'latchkey config schema gateway.port', exit: 0, field: 'reloadKind', value: 'restart' },
       calls: [],
+      here: true,
       load: async () => (await bodies()).configSchema,
     },
     {

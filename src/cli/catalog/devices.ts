@@ -67,7 +67,8 @@ export const devices: Group = {
       name: 'revoke [device]',
       summary: "end a device's grant in one role and close its sessions",
       example: { line: 'latchkey devices revoke DEVICE', exit: 0, field: 'role', value: 'operator' },
-      calls: ['device.pair.list', 'device.token.revoke', 'gateway.secret.rotate'],
+      calls: ['device.pair.list', 'device.token.revoke'],
+      callsWith: { rotateSecret: ['gateway.secret.rotate'] },
       offline: true,
       options: (c) => role(device(c)).option('--rotate-secret', 'also make a new shared secret'),
       load: async () => (await decisions()).revoke,
@@ -76,7 +77,8 @@ export const devices: Group = {
       name: 'remove [device]',
       summary: 'end all of its grants and close its sessions',
       example: { line: 'latchkey devices remove DEVICE', exit: 0, field: 'deviceId' },
-      calls: ['device.pair.list', 'device.pair.remove', 'gateway.secret.rotate'],
+      calls: ['device.pair.list', 'device.pair.remove'],
+      callsWith: { rotateSecret: ['gateway.secret.rotate'] },
       offline: true,
       options: (c) =>
         device(c)

@@ -35,6 +35,7 @@ export const gateway: Group = {
       // A state directory has one gateway: beside the one that runs, this one says so.
       example: { line: 'latchkey gateway run --port 0', exit: 78, field: 'error.exitCode', value: 78 },
       calls: [],
+      here: true,
       options: (c) =>
         c
           .option('--port <port>', 'listen here instead of gateway.port', port)
@@ -50,9 +51,10 @@ export const gateway: Group = {
     },
     {
       name: 'probe',
-      summary: 'whether the owner socket and the port answer, and as whom',
+      summary:
+        'whether the gateway answers, and as whom; of another one (--url): is it reachable, and the one that is known. It asks for nothing and waits for nobody',
       example: { line: 'latchkey gateway probe', exit: 0, field: 'tcp.state', value: 'ok' },
-      calls: ['health', 'status'],
+      calls: [],
       load: async () => (await import('../command/gateway-probe.ts')).gatewayProbe,
     },
     {
@@ -65,6 +67,7 @@ export const gateway: Group = {
         value: '127.0.0.1',
       },
       calls: [],
+      here: true,
       stateless: true,
       options: (c) => c.option('--interface <address>', "ask from this address of this host's alone"),
       load: async () => (await import('../command/gateway-discover.ts')).gatewayDiscover,

@@ -70,6 +70,9 @@ test('rule: bash completes commands, what is below them, and options, wherever o
   expect(await offered('latchkey', 'devices', 'approve', '--fo')).toEqual(['--for']);
   expect(await offered('latchkey', 'devices', 'approve', '--js')).toEqual(['--json']);
   expect(await offered('latchkey', 'completion', '')).toEqual(['bash', 'zsh', 'fish']);
+  expect(await offered('latchkey', 'logs', '--level', 'w')).toEqual(['warn']);
+  expect(await offered('latchkey', 'devices', 'rotate', 'x', '--role', '')).toEqual(['operator', 'node']);
+  expect(await offered('latchkey', 'config', 'get', 'gateway.po')).toEqual(['gateway.port']);
 });
 
 test('rule: what is a value is no command, and names of files are completed with the blanks in them', async () => {

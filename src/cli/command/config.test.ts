@@ -47,6 +47,7 @@ test('rule: with no gateway the file is edited itself, made where there is none,
     '// mine\n{ gateway: { /* one */ allowedHosts: ["a.example", "c.example"] } }\n',
   );
   expect((await json('config', 'unset', 'gateway.port')).document).toMatchObject({ ok: true, changed: false });
+  expect((await cli.run(['config', 'unset', 'gateway.port'])).out).toContain('gateway.port is not set in');
 });
 
 test.each<[string[], number, string]>([
@@ -54,7 +55,8 @@ test.each<[string[], number, string]>([
   [['config', 'set', 'gateway.port', 'many'], 78, 'must be a port'],
   [['config', 'set', 'gateway..port', '1'], 2, 'dots between'],
   [['config', 'set', 'gateway.port', 'null'], 2, 'taken out'],
-  [['config', 'get', 'gateway.bind'], 1, 'its default applies'],
+  [['config', 'get', 'gateway.bind'], 1, 'its default applies, "loopback"'],
+  [['config', 'unset', 'gateway.prot'], 1, "did you mean 'gateway.port'?"],
   [['config', 'get', 'gateway.prot'], 1, "did you mean 'gateway.port'?"],
   [['config', 'schema', 'gateway.prot'], 1, "did you mean 'gateway.port'?"],
 ])('rule: %j exits %i and changes nothing', async (args, code, why) => {
@@ -178,4 +180,18 @@ test('rule: what the gateway says of the file is what is said', async () => {
   const { code, document } = await json('config', 'validate');
   expect([code, document.error]).toEqual([78, { what: 'the file is bad', why: 'line 3', run: 'vi', exitCode: 78 }]);
   expect((await json('config', 'file')).document.path).toBe('/x/latchkey.json');
+});
+
+test('rule: a value that is refused leads to what its key takes, and a schema names the default', async () => {
+  put('{}');
+  const { err } = await cli.run(['config', 'set', 'gateway.port', 'many']);
+  expect(err).toContain('run: latchkey config schema gateway.port\n');
+  const schema = JSON.parse((await cli.run(['config', 'schema', 'gateway.pairing.ask'])).out);
+  expect(schema).toMatchObject({ path: 'gateway.pairing.ask', default: 'open' });
+});
+
+test('rule: a state directory that is made for a change is spoken of', async () => {
+  const dir = join(cli.home, 'new');
+  const { code, err } = await cli.run(['config', 'set', 'logging.level', 'debug', '--state-dir', dir]);
+  expect([code, err]).toEqual([0, `latchkey: made ${dir}: there was none\n`]);
 });

@@ -1,10 +1,10 @@
-import { EXIT, Failure } from '../../system/failure.ts';
+import { EXIT, Failure, isFailure } from '../../system/failure.ts';
 import { makeStateDir } from '../../system/state-dir.ts';
 import { escapeText, shellWord } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { GatewayDown, withGateway } from '../reach.ts';
 import { aimOf } from '../remote-target.ts';
-import { recordOf, textOf, textsOf } from '../value.ts';
+import { isRecord, recordOf, textOf, textsOf } from '../value.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 type Tools = typeof import('../../config/direct.ts');
@@ -36,7 +36,7 @@ async function viewOf(context: Context, t: Tools): Promise<Row> {
   return either<Row>(
     context,
     async (call) => ({ running: true, ...recordOf(await call('config.get')) }),
-    () => ({ running: false, valid: true, pending: [], ...t.readConfig(loadOf(context, t)) }),
+    () => ({ running: false, pending: [], ...t.readConfig(loadOf(context, t)) }),
   );
 }
 
@@ -64,7 +64,7 @@ export async function configGet(context: Context, [name]: readonly string[]): Pr
   }
   const key = path.join('.');
   const value = t.valueAt(view.config, path);
-  if (value === undefined) throw notSet(context, key, file, t);
+  if (value === undefined) throw notSet(context, path, file, t);
   const isHidden = t.isSecret(path) && value === t.REDACTED;
   const shown = isHidden ? null : value;
   const text = typeof shown === 'string' ? escapeText(shown) : JSON.stringify(shown, null, 2);
@@ -74,16 +74,25 @@ export async function configGet(context: Context, [name]: readonly string[]): Pr
   return EXIT.ok;
 }
 
-function notSet(context: Context, key: string, file: string, t: Tools): Failure {
-  const path = t.parsePath(key) ?? [];
-  const near = t.lookupSchema(path) === null ? t.nearestPath(path) : null;
+function notSet(context: Context, path: readonly string[], file: string, t: Tools): Failure {
+  const key = path.join('.');
+  if (t.lookupSchema(path) === null) return noSuchKey(context, path, 'get', t);
+  if (t.isSecret(path) && path[1] === 'auth') {
+    const why = `${file} doesn't name it: a generated one is in the identity of the gateway, if none is named at all`;
+    return new Failure(EXIT.failed, { what: `${key} is not set`, why, run: `${context.command} gateway secret show` });
+  }
+  const value = t.defaultOf(path, context.state.profile);
+  const why = `${file} doesn't name it: its default applies${value === undefined ? '' : `, ${JSON.stringify(value)}`}`;
+  return new Failure(EXIT.failed, { what: `${key} is not set`, why, run: `latchkey config schema ${shellWord(key)}` });
+}
+
+function noSuchKey(context: Context, path: readonly string[], verb: 'get' | 'unset' | 'schema', t: Tools): Failure {
+  const near = t.nearestPath(path);
+  const command = verb === 'schema' ? 'latchkey' : context.command;
   return new Failure(EXIT.failed, {
-    what: `${key} is not set`,
-    why:
-      t.lookupSchema(path) !== null
-        ? `${file} doesn't name it: its default applies`
-        : `there is no such key${near === null ? '' : `; did you mean '${near}'?`}`,
-    run: near === null ? `${context.command} config get` : `${context.command} config get ${shellWord(near)}`,
+    what: `${path.join('.')} is no key of the configuration`,
+    why: near === null ? 'there is no such key' : `there is no such key; did you mean '${near}'?`,
+    run: near === null ? 'latchkey config schema' : `${command} config ${verb} ${shellWord(near)}`,
   });
 }
 
@@ -106,10 +115,17 @@ export async function configFile(context: Context): Promise<number> {
 /** `latchkey config schema [PATH]`: the JSON Schema of the file, or what it says of one key. */
 export async function configSchema(context: Context, [name]: readonly string[]): Promise<number> {
   const t = await tools();
-  const document = name === undefined ? t.jsonSchema() : t.lookupSchema(pathOf(context, name, t));
-  if (document === null) throw notSet(context, name ?? '', loadOf(context, t).path, t);
+  const path = name === undefined ? null : pathOf(context, name, t);
+  const document = path === null ? t.jsonSchema() : withDefault(context, path, t);
+  if (document === null) throw noSuchKey(context, path ?? [], 'schema', t);
   context.output.out(`${JSON.stringify(document, null, 2)}\n`);
   return EXIT.ok;
+}
+
+function withDefault(context: Context, path: readonly string[], t: Tools) {
+  const found = t.lookupSchema(path);
+  const value = t.defaultOf(path, context.state.profile);
+  return found === null || value === undefined ? found : { ...found, default: value };
 }
 
 /** `latchkey config validate`: exit 0 when the file could be in force, 78 with line, key and why when not. */
@@ -174,7 +190,32 @@ export async function configSet(context: Context, [name = '', given = '']: reado
 /** `latchkey config unset PATH`: takes a key out; its default applies. */
 export async function configUnset(context: Context, [name = '']: readonly string[]): Promise<number> {
   const t = await tools();
-  return changed(context, name, pathOf(context, name, t), undefined, t);
+  const path = pathOf(context, name, t);
+  // A key that nobody knows may stand in the file all the same: then taking it out is what mends it.
+  if (t.lookupSchema(path) === null) {
+    const view = await viewOf(context, t).catch(() => null);
+    if (view !== null && t.valueAt(view.config, path) === undefined) throw noSuchKey(context, path, 'unset', t);
+  }
+  return changed(context, name, path, undefined, t);
+}
+
+/** A value that is refused: what the key takes is said by its schema, on this host too. */
+async function accepted<T>(path: readonly string[], t: Tools, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    const { what, why, exitCode, cause } = error;
+    const refusal = isRecord(cause) ? cause.refusal : null;
+    if (refusal === 'config_beyond') {
+      throw new Failure(exitCode, { what, why, run: "on the gateway's host: latchkey config file" }, { cause });
+    }
+    const isValue = refusal === 'config_invalid' || isFailure(cause);
+    if (!isValue || exitCode !== EXIT.configuration) throw error;
+    const known = path.map((_, i) => path.slice(0, path.length - i)).find((part) => t.lookupSchema(part) !== null);
+    const key = known === undefined ? (t.nearestPath(path) ?? '') : known.join('.');
+    throw new Failure(exitCode, { what, why, run: `latchkey config schema ${shellWord(key)}`.replace(/ ''$/, '') });
+  }
 }
 
 async function changed(
@@ -184,7 +225,7 @@ async function changed(
   value: unknown,
   t: Tools,
 ): Promise<number> {
-  const answer = await either<Row>(
+  const work = either<Row>(
     context,
     async (call) => {
       const patch = await patchOf(() => call('config.get'), path, value, t);
@@ -193,15 +234,18 @@ async function changed(
     async () => {
       const load = loadOf(context, t);
       makeStateDir(context.state.path);
+      if (!context.exists) context.output.err(`latchkey: made ${shellWord(context.state.path)}: there was none\n`);
       const wait = (delayMs: number) => new Promise<void>((done) => void context.host.clock.after(delayMs, done));
       const written = await t.changeConfig(load, wait, path, value);
       const { warnings } = written.loaded;
       return { running: false, path: load.path, changed: written.changed, live: [], restart: written.keys, warnings };
     },
   );
+  const answer = await accepted(path, t, work);
   const { running } = answer;
   const file = escapeText(textOf(answer.path) ?? '');
   const [live, restart, pending] = [textsOf(answer.live), textsOf(answer.restart), textsOf(answer.pending)];
+  const beaten = textsOf(answer.beaten);
   const warnings = warningsOf(answer.warnings);
   const document = {
     ok: true,
@@ -211,12 +255,14 @@ async function changed(
     running,
     live,
     restart,
+    beaten,
     pending,
     warnings,
   };
   print(context, document, () => {
     const verb = value === undefined ? 'taken out of' : 'set in';
-    const what = answer.changed === true ? `${escapeText(name)} is ${verb} ${file}` : `${file} says so already`;
+    const same = value === undefined ? `${escapeText(name)} is not set in ${file}` : `${file} says so already`;
+    const what = answer.changed === true ? `${escapeText(name)} is ${verb} ${file}` : same;
     const when =
       answer.changed !== true
         ? []
@@ -224,7 +270,9 @@ async function changed(
           ? ['  no gateway runs; it applies with the next start']
           : restart.length > 0
             ? [`  applies with the next start of the gateway: ${restart.join(', ')}`]
-            : ['  applies now'];
+            : beaten.length > 0
+              ? [`  does not count as long as the gateway's command line says otherwise: ${beaten.join(', ')}`]
+              : ['  applies now'];
     return `${[what, ...when, ...warnings.map((line) => `  warning  ${escapeText(line)}`)].join('\n')}\n`;
   });
   return EXIT.ok;

@@ -4,6 +4,7 @@ import { type Call, withGateway } from '../reach.ts';
 import { recordOf, recordsOf, textOf, textsOf } from '../value.ts';
 import { approveCommand, renderRequests } from './devices-list.ts';
 import { renderGiven } from './given.ts';
+import { requestNamed } from './named.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 type Row = Readonly<Record<string, unknown>>;
@@ -11,7 +12,7 @@ type Row = Readonly<Record<string, unknown>>;
 /** `latchkey devices approve [REQUEST] [--scope …] [--for DURATION]`. Without a request it shows them, and asks on a terminal. */
 export async function approve(context: Context, [given]: readonly string[], options: Options): Promise<number> {
   return withGateway(context, async (call) => {
-    const id = given === undefined ? await choose(context, call) : await requestOf(context, call, given);
+    const id = given === undefined ? await choose(context, call) : await requestNamed(context, call, given);
     if (id === null) return EXIT.usage;
     const until = typeof options.for === 'number' ? context.host.clock.now() + options.for : null;
     const answer = await call('device.pair.approve', {
@@ -26,22 +27,6 @@ export async function approve(context: Context, [given]: readonly string[], opti
 
 function renderApproved(context: Context, answer: Row): string {
   return renderGiven(context, 'Approved', recordOf(answer.device), answer);
-}
-
-/**
- * The whole id of a request from its beginning, so that it need not be typed out. A whole id goes as it is: what became
- * of it meanwhile is the gateway's to say.
- */
-export async function requestOf(context: Context, call: Call, given: string): Promise<string> {
-  if (given.length >= 32) return given;
-  const pending = recordsOf(recordOf(await call('device.pair.list')).pending);
-  const ids = pending.flatMap((row) => textOf(row.requestId) ?? []).filter((id) => id.startsWith(given));
-  if (ids.length < 2) return ids[0] ?? given;
-  throw new Failure(EXIT.usage, {
-    what: `'${given}' is the beginning of ${ids.length} requests`,
-    why: ids.join(', '),
-    run: approveCommand(context, ids[0] ?? given),
-  });
 }
 
 /** Shows what is open. On a terminal the answer is asked for; elsewhere the commands are the answer, and `null` comes back. */

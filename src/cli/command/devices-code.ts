@@ -1,9 +1,13 @@
 import { EXIT } from '../../system/failure.ts';
 import { escapeText, shellWord } from '../../system/text.ts';
+import { configured } from '../configured.ts';
 import { type Context, print } from '../context.ts';
+import { urlOf } from '../door.ts';
 import { renderEnd } from '../duration.ts';
 import { painter } from '../output.ts';
 import { callGateway } from '../reach.ts';
+import { aimOf } from '../remote-target.ts';
+import { readRun } from '../running.ts';
 import { numberOf, recordOf, textOf, textsOf } from '../value.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -21,13 +25,17 @@ export async function devicesCode(
   const isDrawn = options.qr !== false && isSeen && context.globals.json !== true;
   // Before the code is made: nothing that may fail comes after.
   const qr = isDrawn ? await import('../../system/qr.ts') : null;
+  // Read first: a command that works on the state itself writes its own name there.
+  const down = await downAt(context, options.publicUrl);
   const answer = recordOf(
     await callGateway(context, 'device.code.create', {
       role: options.role,
       ...scopes,
-      ...(typeof options.publicUrl === 'string' ? { publicUrl: options.publicUrl } : {}),
+      ...(down.url === undefined ? {} : { publicUrl: down.url }),
     }),
   );
+  const assumed = down.isAssumed ? assumption(context, textOf(answer.gatewayUrl) ?? '') : null;
+  if (assumed !== null) context.output.err(assumed);
   const rows = qr?.qrSquares(textOf(answer.setupCode) ?? '', 2) ?? null;
   print(
     context,
@@ -35,6 +43,31 @@ export async function devicesCode(
     () => `${rows === null ? '' : `${drawn(rows, context.output.colour)}\n`}${render(context, answer)}`,
   );
   return EXIT.ok;
+}
+
+interface DownAt {
+  /** The address for the code: the one that was given, or where the last gateway was. */
+  readonly url: string | undefined;
+  /** No gateway runs that could say where it is. */
+  readonly isAssumed: boolean;
+}
+
+async function downAt(context: Context, given: unknown): Promise<DownAt> {
+  if (typeof given === 'string') return { url: given, isAssumed: false };
+  const run = readRun(context.state.path);
+  if ((run?.alive === true && !run.brief) || (await aimOf(context)) !== null)
+    return { url: undefined, isAssumed: false };
+  const { door } = await configured(context);
+  const isHere = door?.addresses.every((address) => /^(127\.|::1$)/.test(address)) === true;
+  const port = run === null || run.brief ? null : run.port;
+  if (port === null || door === null || !isHere) return { url: undefined, isAssumed: true };
+  return { url: urlOf({ address: '127.0.0.1', port, secure: door.secure }), isAssumed: true };
+}
+
+function assumption(context: Context, url: string): string {
+  const port = URL.canParse(url) ? new URL(url).port : '';
+  const other = `${context.command} devices code --public-url ${shellWord(url.replace(/:\d+$/, ':PORT'))}`;
+  return `latchkey: no gateway runs, so the code leads to port ${port}, where one is expected\n  for one that is started elsewhere: ${escapeText(other)}\n`;
 }
 
 function render(context: Context, answer: Row): string {
@@ -53,11 +86,11 @@ function render(context: Context, answer: Row): string {
     '\n',
     'On the other machine; it asks for the code on standard input, so that no list of processes shows it:\n',
     `  latchkey --url ${shellWord(url)}${insecure} --setup-code - status\n`,
-    ...warnings(answer, url).map((line) => paint('yellow', `\n${line}\n`)),
+    ...warnings(context, answer, url).map((line) => paint('yellow', `\n${line}\n`)),
   ].join('');
 }
 
-function warnings(answer: Row, url: string): readonly string[] {
+function warnings(context: Context, answer: Row, url: string): readonly string[] {
   if (answer.beyondHost !== true) {
     const port = URL.canParse(url) ? new URL(url).port : '';
     return [
@@ -65,7 +98,7 @@ function warnings(answer: Row, url: string): readonly string[] {
         'Only this host reaches that address. Either lead the other machine here first:',
         `  ssh -N -L ${port}:127.0.0.1:${port} ${shellWord('USER@THIS-HOST')}`,
         'or name the address under which it reaches this gateway (docs/reach.md):',
-        '  latchkey devices code --public-url wss://NAME',
+        `  ${context.command} devices code --public-url wss://NAME`,
       ].join('\n'),
     ];
   }

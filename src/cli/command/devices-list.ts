@@ -1,7 +1,7 @@
 import { EXIT } from '../../system/failure.ts';
 import { claimText, escapeText, shellWord } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
-import { renderAge, renderDuration, renderEnd } from '../duration.ts';
+import { renderAge, renderDuration, renderEnd, renderTime } from '../duration.ts';
 import { type Paint, painter } from '../output.ts';
 import { callGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
@@ -65,6 +65,9 @@ function lines(pairs: readonly (readonly [string, string])[]): string {
   return pairs.map(([label, text]) => `      ${label.padEnd(13)}${text}\n`).join('');
 }
 
+/** 128 bits of it: nobody makes a key whose id begins so, and it fits a screen. */
+const shortId = (id: string | null): string => (id === null ? 'unknown' : `${escapeText(id.slice(0, 32))}…`);
+
 /** Each open request as a block, ending with the exact command that approves it. */
 export function renderRequests(context: Context, open: readonly Row[]): readonly string[] {
   const paint = painter(context.output.colour);
@@ -80,7 +83,7 @@ export function renderRequests(context: Context, open: readonly Row[]): readonly
     return `  ${paint('cyan', escapeText(id))}\n${lines([
       ['who', `${nameOf(row)} (${kindOf(row)})`],
       ['from', `${from === null ? 'unknown' : claimText(from)}${age}${left}`],
-      ['device', escapeText(textOf(row.deviceId) ?? 'unknown')],
+      ['device', shortId(textOf(row.deviceId))],
       ['compare', code === null ? 'none shown: its client has no comparison code' : paint('bold', escapeText(code))],
       ['asks', `${escapeText(textOf(row.role) ?? 'operator')}: ${scopesText(row.scopes)}`],
       ['holds', row.isRepair === true ? scopesText(row.held) : 'nothing, it is not paired'],
@@ -133,7 +136,8 @@ function scopeText(entry: Row, grant: Row, all: readonly Row[], now: number): st
   const end = numberOf(entry.untilMs);
   const by = giverText(entry.by, all);
   const other = entry.by !== undefined && by !== giverText(grant.by, all) ? ` by ${by}` : '';
-  return `${escapeText(textOf(entry.scope) ?? '?')}${end === null ? '' : ` until ${renderEnd(end, now)}`}${other}`;
+  const until = end === null ? '' : end > now ? ` until ${renderEnd(end, now)}` : ` ended at ${renderTime(end)}`;
+  return `${escapeText(textOf(entry.scope) ?? '?')}${until}${other}`;
 }
 
 /** Whom something came from, for people (core/authz `Giver`). */

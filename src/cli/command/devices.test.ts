@@ -73,7 +73,7 @@ test('A15, A19 devices list shows who asks, with the code, what is held, and the
   expect(out).toMatch(/holds +operator\.read/);
   expect(out).toContain(`latchkey --state-dir ${cli.stateDir} devices approve ${REQUEST}`);
   expect(out).toMatch(/rejected +by the owner/);
-  expect(out).toMatch(/operator\.write until 2027-\S+ \S+ \(in 1 h\) by device c1c1c1c1c1c1/);
+  expect(out).toMatch(/operator\.write until 2027-\S+ \S+ UTC\S* \(in 1 h\) by device c1c1c1c1c1c1/);
   expect(out).toMatch(/approved +by the owner, 3 d ago/);
   expect(out).toMatch(/last seen +now, 2 sessions now/);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: nothing of the claims may reach the terminal
@@ -131,13 +131,57 @@ test('A20 approve sends scopes and end, and says what was given', async () => {
 
 test('A5 the beginning of an id is enough, if it is one', async () => {
   const approve = { 'device.pair.approve': { payload: { device: paired, given: [] } } };
-  await cli.gateway({ ...list([request, { ...request, requestId: '9400' }]), ...approve });
-  expect((await cli.run(['devices', 'approve', '947'])).code).toBe(0);
+  await cli.gateway({ ...list([request, { ...request, requestId: '947e0000-b673' }]), ...approve });
+  expect((await cli.run(['devices', 'approve', '947ea'])).code).toBe(0);
   expect(cli.calls.at(-1)?.params).toEqual({ requestId: REQUEST });
-  expect(await cli.run(['devices', 'approve', '94'])).toMatchObject({
+  expect(await cli.run(['devices', 'approve', '947e'])).toMatchObject({
     code: 2,
-    err: expect.stringContaining('2 requests'),
+    err: expect.stringMatching(
+      / {2}947ea31b-\S+ {2}"lap\\u202etop.*, 2 min ago\n {2}947e0000-b673 .*\n.*means 2 requests/,
+    ),
   });
+  expect(await cli.run(['devices', 'reject', '947'])).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('4 characters'),
+  });
+});
+
+test('rule: a device where a request is meant approves nothing, and its open request is named', async () => {
+  const second = { ...request, requestId: 'b'.repeat(36), deviceId: 'd1'.repeat(32), displayName: 'tablet' };
+  await cli.gateway(list([request, second]));
+  for (const given of ['d1d1', 'tablet', 'd1'.repeat(32)]) {
+    const { code, err } = await cli.run(['devices', 'approve', given]);
+    expect(code).toBe(2);
+    expect(err).toContain(`'${given}' is a device, not a request`);
+    expect(err).toContain(`run: latchkey devices approve ${second.requestId}`);
+  }
+  expect(cli.calls.every((c) => c.method === 'device.pair.list')).toBe(true);
+});
+
+test('rule: a name that several devices have lists them, one a line', async () => {
+  await cli.gateway(list([], [paired, { ...paired, deviceId: 'e1'.repeat(32) }]));
+  const { code, err } = await cli.run(['devices', 'remove', 'tablet']);
+  expect(code).toBe(2);
+  expect(err).toMatch(/^ {2}d1d1d1d1d1d1 {2}"tablet", 5 min ago\n {2}e1e1e1e1e1e1 {2}"tablet"/);
+});
+
+test('rule: what a time box has ended is not called a holding', async () => {
+  const entry = { scope: 'operator.read', untilMs: NOW - 60_000, by: owner };
+  await cli.gateway(list([], [{ ...paired, grants: [{ role: 'operator', by: owner, atMs: NOW, scopes: [entry] }] }]));
+  expect((await cli.run(['devices', 'list'])).out).toMatch(/operator +operator\.read ended at 2027-\S+ \S+ UTC/);
+});
+
+test.each([
+  [['narrow', '--scope', 'a'], 'no device is named'],
+  [['rename', 'tablet', 'x'.repeat(65)], "the name can't be used"],
+  [['ensure', '--key', 'K', '--none'], "--key can't be used"],
+])('rule: devices %j is refused here, in words', async (argv, what) => {
+  await cli.gateway(list());
+  const { code, err } = await cli.run(['devices', ...argv]);
+  expect(code).toBe(2);
+  expect(err).toContain(`latchkey: ${what}\n`);
+  expect(err).not.toMatch(/device\.(pair|grant|token)\./);
+  expect(cli.calls).toEqual([]);
 });
 
 test('rule: approve without an id prints the commands, and approves nothing', async () => {
@@ -163,6 +207,7 @@ test.each([
 });
 
 const D1 = 'd1'.repeat(32);
+const KEY = 'K'.repeat(43);
 test.each([
   [['narrow', 'd1d1', '--scope', 'a'], 'device.grant.narrow', { deviceId: D1, role: 'operator', scopes: ['a'] }],
   [['narrow', '--device', 'tablet', '--none'], 'device.grant.narrow', { deviceId: D1, role: 'operator', scopes: [] }],
@@ -174,9 +219,9 @@ test.each([
   [['rename', '--device', D1, '--name', 'Kitchen'], 'device.pair.rename', { deviceId: D1, label: 'Kitchen' }],
   [['reject', REQUEST], 'device.pair.reject', { requestId: REQUEST }],
   [
-    ['ensure', '--key', 'K', '--scope', 'a', '--scope', 'b', '--for', '1h', '--name', 'CI'],
+    ['ensure', '--key', KEY, '--scope', 'a', '--scope', 'b', '--for', '1h', '--name', 'CI'],
     'device.pair.ensure',
-    { publicKey: 'K', role: 'operator', scopes: ['a', 'b'], untilMs: NOW + 3_600_000, displayName: 'CI' },
+    { publicKey: KEY, role: 'operator', scopes: ['a', 'b'], untilMs: NOW + 3_600_000, displayName: 'CI' },
   ],
 ])('rule: devices %j cli.calls %s', async (argv, method, params) => {
   await cli.gateway({ ...list(), [method]: { payload: {} } });

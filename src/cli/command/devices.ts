@@ -1,19 +1,22 @@
 import { EXIT, Failure } from '../../system/failure.ts';
 import { claimText, escapeText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
-import { type Call, withGateway } from '../reach.ts';
+import { withGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
-import { requestOf } from './devices-approve.ts';
 import { renderGiven } from './given.ts';
+import { deviceNamed, requestNamed } from './named.ts';
 import { renderRotated } from './rotated.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 type Row = Readonly<Record<string, unknown>>;
 
+/** Characters of the name under which a device is listed. */
+const NAME_MAX = 64;
+
 /** `latchkey devices reject REQUEST` */
 export async function reject(context: Context, [given = '']: readonly string[]): Promise<number> {
   return withGateway(context, async (call) => {
-    const answer = await call('device.pair.reject', { requestId: await requestOf(context, call, given) });
+    const answer = await call('device.pair.reject', { requestId: await requestNamed(context, call, given) });
     print(context, answer, () => 'Rejected. For a day it stays listed, and can still be approved.\n');
     return EXIT.ok;
   });
@@ -21,6 +24,7 @@ export async function reject(context: Context, [given = '']: readonly string[]):
 
 /** `latchkey devices narrow DEVICE --scope … | --none` */
 export async function narrow(context: Context, args: readonly string[], options: Options): Promise<number> {
+  deviceGiven(context, args, options);
   const scopes = exactScopes(context, options, 'devices narrow');
   return decide(context, args, options, 'device.grant.narrow', { role: options.role, scopes }, (answer) => {
     const left = textsOf(answer.scopes);
@@ -56,7 +60,7 @@ export async function remove(context: Context, args: readonly string[], options:
 export async function rename(context: Context, args: readonly string[], options: Options): Promise<number> {
   // With --device the only argument is the name.
   const [device, name] = typeof options.device === 'string' ? [undefined, args[0]] : args;
-  const label = textOf(options.name) ?? name ?? null;
+  const label = checkName(context, textOf(options.name) ?? name ?? null);
   const words = device === undefined ? [] : [device];
   return decide(context, words, options, 'device.pair.rename', { label }, (answer) => {
     const shown = textOf(answer.label);
@@ -68,10 +72,19 @@ export async function rename(context: Context, args: readonly string[], options:
 export async function ensure(context: Context, _args: readonly string[], options: Options): Promise<number> {
   const scopes = exactScopes(context, options, 'devices ensure');
   const until = typeof options.for === 'number' ? context.host.clock.now() + options.for : null;
+  const { key } = options;
+  if (typeof key !== 'string' || !/^[A-Za-z0-9_-]{43}$/.test(key)) {
+    throw new Failure(EXIT.usage, {
+      what: "--key can't be used",
+      why: "a device's public key is 43 characters of base64url, as the device shows it",
+      run: 'latchkey devices ensure --help',
+    });
+  }
+  checkName(context, textOf(options.name));
   return withGateway(context, async (call) => {
     const answer = recordOf(
       await call('device.pair.ensure', {
-        publicKey: options.key,
+        publicKey: key,
         role: options.role,
         scopes,
         ...(until === null ? {} : { untilMs: until }),
@@ -93,16 +106,9 @@ async function decide(
   params: Row,
   render: (answer: Row) => string,
 ): Promise<number> {
-  const given = textOf(options.device) ?? args[0] ?? null;
-  if (given === null) {
-    throw new Failure(EXIT.usage, {
-      what: 'no device is named',
-      why: `${method} acts on one device: its id, the beginning of it, or its name`,
-      run: `${context.command} devices list`,
-    });
-  }
+  const given = deviceGiven(context, args, options);
   return withGateway(context, async (call) => {
-    const answer = recordOf(await call(method, { deviceId: await deviceOf(context, call, given), ...params }));
+    const answer = recordOf(await call(method, { deviceId: await deviceNamed(context, call, given), ...params }));
     const rotated = options.rotateSecret === true ? await call('gateway.secret.rotate', {}) : undefined;
     const document = rotated === undefined ? answer : { ...answer, secret: rotated };
     print(context, document, () => `${render(answer)}${rotated === undefined ? '' : renderRotated(context, rotated)}`);
@@ -110,22 +116,23 @@ async function decide(
   });
 }
 
-/** A device by its id, the beginning of it (≥ 4 characters), its key, or its name. */
-async function deviceOf(context: Context, call: Call, given: string): Promise<string> {
-  if (/^[0-9a-f]{64}$/.test(given)) return given;
-  const list = recordOf(await call('device.pair.list'));
-  const all = [...recordsOf(list.paired), ...recordsOf(list.pending)];
-  const ids = (matches: (row: Row) => boolean) => [
-    ...new Set(all.filter(matches).flatMap((row) => textOf(row.deviceId) ?? [])),
-  ];
-  const byId = ids((row) => given.length >= 4 && textOf(row.deviceId)?.startsWith(given) === true);
-  const found = byId.length > 0 ? byId : ids((row) => row.displayName === given || row.publicKey === given);
-  const [only] = found;
-  if (only !== undefined && found.length === 1) return only;
-  throw new Failure(only === undefined ? EXIT.failed : EXIT.usage, {
-    what: only === undefined ? `no device is called '${given}'` : `'${given}' means ${found.length} devices`,
-    why: only === undefined ? 'no id begins so, and no device has that name' : found.join(', '),
+function deviceGiven(context: Context, args: readonly string[], options: Options): string {
+  const given = textOf(options.device) ?? args[0] ?? null;
+  if (given !== null) return given;
+  throw new Failure(EXIT.usage, {
+    what: 'no device is named',
+    why: `${context.doing} acts on one device: its id, the beginning of it, or its name`,
     run: `${context.command} devices list`,
+  });
+}
+
+/** @throws Failure 2 for one that no list would show whole */
+function checkName(context: Context, name: string | null): string | null {
+  if (name === null || (name !== '' && [...name].length <= NAME_MAX)) return name;
+  throw new Failure(EXIT.usage, {
+    what: "the name can't be used",
+    why: `a name is 1 to ${NAME_MAX} characters, and this one has ${[...name].length}`,
+    run: `latchkey ${context.doing} --help`,
   });
 }
 

@@ -3,10 +3,14 @@ import { decodeBase64url, verifyEd25519 } from '../../system/crypto.ts';
 import { EXIT, isFailure } from '../../system/failure.ts';
 import { readGatewayIdentity } from '../../system/identity.ts';
 import { newNonce } from '../../system/random.ts';
+import { escapeText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { type DoorPlace, placeOf, reachable, urlOf } from '../door.ts';
 import { painter } from '../output.ts';
-import { GatewayBusy, GatewayDown, withGateway } from '../reach.ts';
+import { GatewayBusy, GatewayDown, withOwnGateway } from '../reach.ts';
+import { inWords } from '../reason.ts';
+import { remedyText } from '../remedy.ts';
+import { aimOf } from '../remote-target.ts';
 import { readRun } from '../running.ts';
 import { numberOf, recordOf, textsOf } from '../value.ts';
 
@@ -18,11 +22,15 @@ export interface Door {
   readonly state: 'ok' | 'busy' | 'down' | 'foreign';
   readonly detail: string;
   readonly tookMs: number | null;
+  /** What mends it, where something is to be mended. */
+  readonly run?: string;
 }
 
 /** `latchkey gateway probe`: both doors, each with the reason. Writes nothing (A6). Exit 0 when both answer. */
 export async function gatewayProbe(context: Context): Promise<number> {
   const patient: Context = context.globals.timeout === undefined ? { ...context, timeoutMs: PATIENCE_MS } : context;
+  const target = await aimOf(context);
+  if (target !== null) return (await import('../remote.ts')).probeElsewhere(patient, target);
   // The owner socket first: as root it makes this process the directory's owner, who may read the rest.
   const told = { addresses: [] as readonly string[] };
   const owner = await probeOwner(patient, told);
@@ -40,9 +48,9 @@ export async function probeOwner(context: Context, told: { addresses: readonly s
   const where = 'owner socket';
   const took = () => Math.round(clock.monotonicMs() - beganMs);
   try {
-    const [health, status] = await withGateway(context, (call) => Promise.all([call('health'), call('status')])).then(
-      (answers) => answers.map(recordOf),
-    );
+    const [health, status] = await withOwnGateway(context, (call) =>
+      Promise.all([call('health'), call('status')]),
+    ).then((answers) => answers.map(recordOf));
     told.addresses = textsOf(recordOf(status?.latchkey).addresses);
     const loop = recordOf(health?.eventLoop);
     const slow =
@@ -87,7 +95,7 @@ export async function probeTcp(context: Context, told: readonly string[]): Promi
   } catch (error) {
     if (!(error instanceof NoChallenge)) throw error;
     const state = error.kind === 'silent' ? 'busy' : error.kind === 'unreachable' ? 'down' : 'foreign';
-    return { where, state, detail: error.message, tookMs: null };
+    return { where, state, detail: inWords(error.message), tookMs: null };
   }
 }
 
@@ -108,13 +116,17 @@ function identified(context: Context, challenge: Challenge, lk: string, host: st
     : { state: 'foreign', detail: `another gateway, with key ${key}` };
 }
 
-function render(context: Context, doors: { readonly owner: Door; readonly tcp: Door }): string {
+const STYLE = { ok: 'green', busy: 'yellow', down: 'red', foreign: 'red' } as const;
+
+export function renderDoor(context: Context, { where, state, detail, tookMs, run }: Door): string {
   const paint = painter(context.output.colour);
-  const style = { ok: 'green', busy: 'yellow', down: 'red', foreign: 'red' } as const;
-  const lines = [doors.owner, doors.tcp].map(({ where, state, detail, tookMs }) => {
-    const took = tookMs === null ? '' : paint('dim', ` (${tookMs} ms)`);
-    return `${paint(style[state], state.padEnd(8))}${where}: ${detail}${took}\n`;
-  });
+  const took = tookMs === null ? '' : paint('dim', ` (${tookMs} ms)`);
+  const remedy = run === undefined ? '' : `${remedyText(run, 8)}\n`;
+  return `${paint(STYLE[state], state.padEnd(8))}${where}: ${escapeText(detail)}${took}\n${remedy}`;
+}
+
+function render(context: Context, doors: { readonly owner: Door; readonly tcp: Door }): string {
+  const lines = [doors.owner, doors.tcp].map((door) => renderDoor(context, door));
   if (doors.owner.state === 'down') lines.push(`\nto start it: ${context.command} gateway run\n`);
   return lines.join('');
 }

@@ -2,10 +2,19 @@ import { EXIT, Failure } from '../../system/failure.ts';
 import { identityPath, readGatewayIdentity } from '../../system/identity.ts';
 import { type Context, print } from '../context.ts';
 import { callGateway } from '../reach.ts';
+import { aimOf } from '../remote-target.ts';
 import { renderRotated } from './rotated.ts';
 
 /** `latchkey gateway secret show`: the secret alone on standard output. Reads files only; works with no gateway running. */
 export async function secretShow(context: Context): Promise<number> {
+  const target = await aimOf(context);
+  if (target !== null) {
+    throw new Failure(EXIT.usage, {
+      what: "gateway secret show prints this host's own secret",
+      why: `${target.from} names another gateway, whose secret is not here`,
+      run: "on the gateway's host: latchkey gateway secret show",
+    });
+  }
   const { configPath, loadConfig, secretOf } = await import('../../config/load.ts');
   const { path: stateDir } = context.state;
   const { exists } = context;

@@ -1,7 +1,7 @@
 import { escapeText, shellWord } from '../../system/text.ts';
 import type { Context } from '../context.ts';
 import { reachable, urlOf } from '../door.ts';
-import { renderDuration, renderEnd } from '../duration.ts';
+import { renderDuration, renderTime } from '../duration.ts';
 import { fail, ok, type Part, unseen, warn } from '../part.ts';
 import type { GatewayStatus } from './gateway-status.ts';
 
@@ -23,7 +23,7 @@ function process({ command, host }: Context, { process: p, gateway }: GatewaySta
   switch (p.state) {
     case 'running': {
       if (gateway === null) return fail('process', `running: ${who}, but: ${p.why ?? ''}`, `${command} logs`);
-      const since = p.sinceMs === null ? '' : `, since ${renderEnd(p.sinceMs, 0).replace(/ \(.*/, '')}`;
+      const since = p.sinceMs === null ? '' : `, since ${renderTime(p.sinceMs)}`;
       const up = p.sinceMs === null ? '' : ` (${renderDuration(host.clock.now() - p.sinceMs)})`;
       const text = `running: ${who} ${p.version ?? ''}${since}${up}`;
       return !gateway.isWell
@@ -36,7 +36,7 @@ function process({ command, host }: Context, { process: p, gateway }: GatewaySta
         : fail(
             'process',
             `there, and does not answer: ${who}: ${p.why ?? ''}`,
-            `kill ${p.pid ?? 'PID'}, then: ${command} gateway run`,
+            p.pid === null ? `${command} gateway probe` : `kill ${p.pid}   (then: ${command} gateway run)`,
           );
     case 'starting':
       return warn('process', `starting or stopping: ${who}`, `${command} gateway status`);

@@ -166,7 +166,6 @@ export function withoutRead(health: Row, why: string): readonly Part[] {
 }
 
 /** The rows that a list of devices may bring: whoever may not see it is told so. */
-export function listed(list: Row | null, why: string | null): readonly Part[] {
-  if (list !== null) return [];
-  return [unseen('devices', why ?? 'not allowed')];
+export function listed(list: Row | null): readonly Part[] {
+  return list !== null ? [] : [unseen('devices', 'your access does not show who they are')];
 }

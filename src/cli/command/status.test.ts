@@ -182,3 +182,13 @@ test('T20 a gateway that does not answer is called so, and --deep says the rest'
   expect(out).toContain('does not answer');
   expect((await cli.run(['status', '--timeout', '100ms'])).code).toBe(75);
 });
+
+test('A7 one who may not decide is not asked for the list, and is told in plain words', async () => {
+  const device = (...names: string[]) => ({
+    access: { kind: 'device', scopes: names.map((scope) => ({ scope, untilMs: null })) },
+  });
+  await cli.gateway(answering(device('operator.read')));
+  // The owner socket is the owner's; what another session would be told is asked of a session elsewhere.
+  const { out } = await cli.run(['status']);
+  expect(out).toMatch(/your access +device: operator\.read\n/);
+});

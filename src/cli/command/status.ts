@@ -1,11 +1,15 @@
+import { ADMIN, PAIRING } from '../../core/protocol/method/scope.ts';
 import { EXIT, isFailure } from '../../system/failure.ts';
 import { claimText, escapeText } from '../../system/text.ts';
 import { readyToConfigure } from '../configured.ts';
 import { type Context, print } from '../context.ts';
-import { renderAge, renderDuration } from '../duration.ts';
+import { renderAge, renderDuration, renderEnd } from '../duration.ts';
 import { painter } from '../output.ts';
 import { isSound, type Part, renderParts } from '../part.ts';
 import { type Call, failureOf, GatewayBusy, GatewayDown, withGateway } from '../reach.ts';
+import { inWords } from '../reason.ts';
+import { remedyFields, remedyText } from '../remedy.ts';
+import { aimOf } from '../remote-target.ts';
 import { numberOf, recordOf, recordsOf, shownOf, textOf, textsOf } from '../value.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -28,9 +32,13 @@ export async function status(context: Context, _args: readonly string[], options
 async function answered(context: Context, call: Call, isDeep: boolean): Promise<number> {
   const { clock } = context.host;
   const began = clock.monotonicMs();
+  // The owner's list comes beside it; elsewhere it is asked of a session that holds it anyway, and of no other.
+  const isOwn = (await aimOf(context)) === null;
+  const asked = allowed(call('status', isDeep ? { deep: true } : undefined));
+  const listOf = () => allowed(call('device.pair.list'));
   const [answer, list] = await Promise.all([
-    allowed(call('status', isDeep ? { deep: true } : undefined)),
-    allowed(call('device.pair.list')),
+    asked,
+    isOwn ? listOf() : asked.then(({ value }) => (decides(value) ? listOf() : NOT_ASKED)),
   ]);
   const tookMs = clock.monotonicMs() - began;
   const denied = [answer, list].flatMap((asked) => asked.denied ?? []);
@@ -53,7 +61,19 @@ async function answered(context: Context, call: Call, isDeep: boolean): Promise<
   return parts === null || isSound(parts) ? EXIT.ok : EXIT.failed;
 }
 
-/** An answer, or why this caller may not have it. */
+/** It may see who asks and who is paired. */
+function decides(answer: Row | null): boolean {
+  const names = scopesOf(recordOf(recordOf(answer?.latchkey).access));
+  return names.includes(PAIRING) || names.includes(ADMIN);
+}
+
+function scopesOf(access: Row): readonly string[] {
+  return recordsOf(access.scopes).flatMap((row) => textOf(row.scope) ?? []);
+}
+
+const NOT_ASKED: Asked = { value: null };
+
+/** An answer, or why this caller may not have it; neither: it was not asked. */
 interface Asked {
   readonly value: Row | null;
   readonly denied?: { readonly why: string; readonly run: string };
@@ -83,7 +103,7 @@ async function deepParts(context: Context, call: Call, found: Found): Promise<re
     answer.value === null
       ? withoutRead(health ?? {}, answer.denied?.why ?? '')
       : await partsOf(context, call, answer.value, tookMs);
-  return [...parts, ...listed(list.value, list.denied?.why ?? null)];
+  return [...parts, ...listed(list.value)];
 }
 
 function renderDeep(context: Context, parts: readonly Part[] | null): string {
@@ -99,7 +119,6 @@ function render(context: Context, answer: Row, asked: Asked): string {
   const own = recordOf(answer.latchkey);
   const access = recordOf(own.access);
   const tls = recordOf(own.tls);
-  const scopes = recordsOf(access.scopes).flatMap((row) => textOf(row.scope) ?? []);
   const list = asked.value ?? {};
   const pending = recordsOf(list.pending).filter((row) => row.state !== 'rejected');
   const paired = recordsOf(list.paired);
@@ -119,8 +138,8 @@ function render(context: Context, answer: Row, asked: Asked): string {
     ...(textOf(tls.fingerprint) === null ? [] : [['tls', `${tls.from}, sha256 ${tls.fingerprint}`] as const]),
     ['owner socket', textOf(own.ownerSocket) ?? 'unknown'],
     ['state', `${textOf(own.stateDir) ?? context.state.path}  (${textOf(own.store) ?? 'store unknown'})`],
-    ['your access', `${textOf(access.kind) ?? 'unknown'}${scopes.length > 0 ? `: ${scopes.length} scopes` : ''}`],
-    ...(asked.denied === undefined
+    ['your access', accessText(access, now)],
+    ...(asked.value !== null
       ? [
           [
             'devices',
@@ -128,7 +147,7 @@ function render(context: Context, answer: Row, asked: Asked): string {
           ] as const,
           ['open requests', paint(pending.length > 0 ? 'yellow' : 'dim', asks)] as const,
         ]
-      : [['devices', counted(answer, asked.denied.why)] as const]),
+      : [['devices', counted(answer)] as const]),
     ['sessions', String(numberOf(own.sessions) ?? 'unknown')],
     ...configuration(recordOf(own.config), paint),
   ]);
@@ -169,9 +188,20 @@ function configuration(
 }
 
 /** How many there are may be known to one who may not see who they are. */
-function counted(answer: Row, why: string): string {
+function counted(answer: Row): string {
   const { paired, open } = recordOf(recordOf(answer.latchkey).devices);
-  return `${numberOf(paired) ?? '?'} paired, ${numberOf(open) ?? '?'} asking; who they are is not for this caller: ${why}`;
+  return `${numberOf(paired) ?? '?'} paired, ${numberOf(open) ?? '?'} asking; your access does not show who they are`;
+}
+
+/** What was given, by name, with its ends. */
+function accessText(access: Row, now: number): string {
+  const kind = textOf(access.kind) ?? 'unknown';
+  if (kind === 'owner') return 'owner: everything';
+  const scopes = recordsOf(access.scopes).map((row) => {
+    const end = numberOf(row.untilMs);
+    return `${textOf(row.scope) ?? '?'}${end === null ? '' : ` until ${renderEnd(end, now)}`}`;
+  });
+  return `${kind}: ${scopes.join(', ') || 'no scope'}`;
 }
 
 function renderDenied(context: Context, denied: readonly NonNullable<Asked['denied']>[]): string {
@@ -179,8 +209,7 @@ function renderDenied(context: Context, denied: readonly NonNullable<Asked['deni
   return rows([
     ['gateway', `${paint('green', 'running')}  more is not for this caller`],
     ...denied.map(({ why }) => ['not allowed', why] as const),
-    ['to change that', denied[0]?.run ?? `${context.command} devices list`],
-  ]);
+  ]).concat(`${remedyText(denied[0]?.run ?? `${context.command} devices list`)}\n`);
 }
 
 async function down(context: Context, error: GatewayDown | GatewayBusy, isDeep: boolean): Promise<number> {
@@ -222,8 +251,8 @@ export async function health(context: Context): Promise<number> {
   } catch (error) {
     if (!(error instanceof GatewayDown) && !(error instanceof GatewayBusy)) throw error;
     const { what, why, run } = failureOf(error, context);
-    print(context, { ok: false, why: `${what}: ${why}`, run }, () => '');
-    context.output.err(`latchkey: ${what}\n  why: ${why}\n  run: ${run}\n`);
+    print(context, { ok: false, why: `${what}: ${inWords(why)}`, ...remedyFields(run) }, () => '');
+    context.output.err(`latchkey: ${what}\n  why: ${inWords(why)}\n${remedyText(run)}\n`);
     return EXIT.failed;
   }
   const loop = recordOf(answer.eventLoop);

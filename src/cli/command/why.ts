@@ -3,10 +3,12 @@ import { claimText, escapeText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { renderAge, renderEnd } from '../duration.ts';
 import { type Paint, painter } from '../output.ts';
-import { callGateway } from '../reach.ts';
+import { type Call, withGateway } from '../reach.ts';
+import { readRemedy } from '../remedy.ts';
 import { aimOf } from '../remote-target.ts';
 import { isRecord, numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
 import { giverText } from './devices-list.ts';
+import { severalMeant } from './named.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -29,9 +31,9 @@ export async function why(
   }
   let story: Row;
   try {
-    story = recordOf(await callGateway(context, 'decision.explain', isLast ? { last: true } : { id }));
+    story = recordOf(await withGateway(context, (call) => explained(context, call, id ?? null)));
   } catch (error) {
-    if (!isLast || !isNotFound(error)) throw error;
+    if (!isLast || refusalOf(error) !== 'not_found') throw error;
     print(context, { last: null }, () => 'Nothing was refused, as far as you may see.\n');
     return EXIT.ok;
   }
@@ -40,9 +42,20 @@ export async function why(
   return EXIT.ok;
 }
 
-function isNotFound(error: unknown): boolean {
+/** Where several begin so, they are shown to a caller who may have the list of them. */
+async function explained(context: Context, call: Call, id: string | null): Promise<unknown> {
+  try {
+    return await call('decision.explain', id === null ? { last: true } : { id });
+  } catch (error) {
+    if (id === null || refusalOf(error) !== 'params_invalid') throw error;
+    const list = await call('device.pair.list').catch(() => null);
+    throw severalMeant(context, list, id) ?? error;
+  }
+}
+
+function refusalOf(error: unknown): unknown {
   const { cause } = error as { cause?: unknown };
-  return isRecord(cause) && cause.refusal === 'not_found';
+  return isRecord(cause) ? cause.refusal : null;
 }
 
 function render(context: Context, story: Row, isElsewhere: boolean): string {
@@ -67,7 +80,11 @@ function render(context: Context, story: Row, isElsewhere: boolean): string {
         ? []
         : [
             [
-              isElsewhere ? 'it advises' : 'run',
+              isElsewhere
+                ? 'it advises'
+                : outcome.retry === undefined && story.kind === 'change'
+                  ? 'to undo'
+                  : readRemedy(remedy).kind,
               escapeText(remedy).replaceAll('latchkey ', `${context.command} `),
             ] as const,
           ]),

@@ -1,4 +1,4 @@
-import { type OptionWord, quoted, valued, type Words } from './words.ts';
+import { chosen, type OptionWord, quoted, valued, type Words } from './words.ts';
 
 /** For bash 3.2 and later. It asks nobody: what can be typed stands in it. */
 export function bashScript(places: readonly Words[]): string {
@@ -47,12 +47,19 @@ function values(places: readonly Words[]): string {
     ['file', 'f'],
     ['directory', 'd'],
   ] as const;
-  return kinds
-    .map(([kind, flag]) => {
-      const options = valued(places).filter(({ value }) => value === kind);
-      return `    ${alternatives(options)}) IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -${flag} -- "$cur")); return ;;`;
-    })
-    .join('\n');
+  const known = chosen(places).map(
+    (option) =>
+      `    ${alternatives([option])}) COMPREPLY=($(compgen -W ${quoted(option.choices.join(' '))} -- "$cur")); return ;;\n`,
+  );
+  return (
+    known.join('') +
+    kinds
+      .map(([kind, flag]) => {
+        const options = valued(places).filter(({ value }) => value === kind);
+        return `    ${alternatives(options)}) IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -${flag} -- "$cur")); return ;;`;
+      })
+      .join('\n')
+  );
 }
 
 function place({ path, commands, arguments: known, options }: Words): string {

@@ -34,12 +34,13 @@ function place({ path, commands, arguments: known, options }: Words): string {
   const lines = [
     ...commands.map(({ name, summary }) => `${here} -a ${name} -d ${fishWord(summary)}\n`),
     ...known.map((name) => `${here} -a ${name}\n`),
-    ...options.map(({ long, short, value, summary }) => {
+    ...options.map(({ long, short, value, summary, choices }) => {
       const brief = short === null ? '' : ` -s ${short.slice(1)}`;
       const what = { file: ' -r -F', directory: " -x -a '(__fish_complete_directories)'", text: ' -x', none: '' }[
         value ?? 'none'
       ];
-      return `${here} -l ${long.slice(2)}${brief}${what} -d ${fishWord(summary)}\n`;
+      const known = choices.length === 0 ? '' : ` -a ${fishWord(choices.join(' '))}`;
+      return `${here} -l ${long.slice(2)}${brief}${what}${known} -d ${fishWord(summary)}\n`;
     }),
   ];
   return lines.join('');

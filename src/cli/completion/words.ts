@@ -23,30 +23,50 @@ export interface OptionWord {
   readonly summary: string;
   /** What stands behind it; `null`: nothing. */
   readonly value: 'file' | 'directory' | 'text' | null;
+  /** What the value can be, where that is known. */
+  readonly choices: readonly string[];
 }
 
-/** Every place on the command line, the first of them the beginning. Options of the program hold everywhere. */
-export function wordsOf(program: Command): readonly Words[] {
+/**
+ * Every place on the command line, the first of them the beginning. Options of the program hold everywhere.
+ * @param keys of the configuration
+ */
+export function wordsOf(program: Command, keys: readonly string[]): readonly Words[] {
   const everywhere = optionsOf(program);
   const at = (command: Command, path: string): Words[] => [
     {
       path,
       commands: command.commands.map((below) => ({ name: below.name(), summary: below.description() })),
       options: command === program ? everywhere : [...optionsOf(command), ...everywhere],
-      arguments: command.registeredArguments[0]?.argChoices ?? [],
+      arguments:
+        command.registeredArguments[0]?.name() === 'key' ? keys : (command.registeredArguments[0]?.argChoices ?? []),
     },
     ...command.commands.flatMap((below) => at(below, path === '' ? below.name() : `${path} ${below.name()}`)),
   ];
   return at(program, '');
 }
 
-const HELP: OptionWord = { long: '--help', short: '-h', summary: 'what it does, with an example', value: null };
+const HELP: OptionWord = {
+  long: '--help',
+  short: '-h',
+  summary: 'what it does, with an example',
+  value: null,
+  choices: [],
+};
 
 function optionsOf(command: Command): readonly OptionWord[] {
-  const own = command.options.flatMap(({ long, short, description, required, optional }) =>
+  const own = command.options.flatMap(({ long, short, description, required, optional, argChoices }) =>
     long == null
       ? []
-      : [{ long, short: short ?? null, summary: description, value: valueKind(long, required || optional) }],
+      : [
+          {
+            long,
+            short: short ?? null,
+            summary: description,
+            value: valueKind(long, required || optional),
+            choices: argChoices ?? [],
+          },
+        ],
   );
   return command.parent === null ? [...own, HELP] : own;
 }
@@ -62,6 +82,10 @@ export function valued(places: readonly Words[]): readonly OptionWord[] {
   for (const { options } of places) for (const o of options) if (o.value !== null) found.set(o.long, o);
   return [...found.values()];
 }
+
+/** Those of them whose values are known. */
+export const chosen = (places: readonly Words[]): readonly OptionWord[] =>
+  valued(places).filter(({ choices }) => choices.length > 0);
 
 /** As a word between single quotes of a POSIX shell. */
 export function quoted(text: string): string {

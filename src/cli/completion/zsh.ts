@@ -1,4 +1,4 @@
-import { quoted, valued, type Words } from './words.ts';
+import { chosen, quoted, valued, type Words } from './words.ts';
 
 /** For zsh: as a file `_latchkey` in a folder of `fpath`, or read in by `source`. */
 export function zshScript(places: readonly Words[]): string {
@@ -32,7 +32,7 @@ _latchkey() {
     ('') ;;
     (${names('file')}) _files; return ;;
     (${names('directory')}) _files -/; return ;;
-    (*) _message 'value'; return ;;
+${known(places)}    (*) _message 'value'; return ;;
   esac
   case $where in
 ${places.map(place).join('\n')}
@@ -49,6 +49,13 @@ else
   compdef _latchkey latchkey
 fi
 `;
+}
+
+/** `_values` would take a comma for the next one. */
+function known(places: readonly Words[]): string {
+  return chosen(places)
+    .map(({ long, choices }) => `    (${long}) compadd -- ${choices.join(' ')}; return ;;\n`)
+    .join('');
 }
 
 function place({ path, commands, arguments: known, options }: Words): string {

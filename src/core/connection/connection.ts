@@ -53,6 +53,8 @@ export type Message =
 export type EndCode =
   | 'grant_ended'
   | 'secret_rotated'
+  /** A4: the page's origin was taken off the list. */
+  | 'origin'
   | 'slow_consumer'
   | 'stopping'
   | 'rejected'

@@ -2,7 +2,7 @@ import { unreachable } from '../base/never.ts';
 import { type Close, closeReason } from './close.ts';
 import { ACCESS } from './error/access.ts';
 import { CALL, END } from './error/call.ts';
-import { type Entry, type ErrorContext, pairingReason, type Retry } from './error/entry.ts';
+import { type Entry, type ErrorContext, pairingReason, type Retry, remedyText } from './error/entry.ts';
 import { HANDSHAKE, PROOF } from './error/handshake.ts';
 import type { WireError } from './frame.ts';
 import { NONCE_RETRY_MS, RETRY_MAX_MS } from './limit.ts';
@@ -35,7 +35,7 @@ function pairingDetails(entry: Entry, c: ErrorContext): Record<string, unknown> 
   return {
     reason: pairingReason(c),
     ...(c.requestId === undefined ? {} : { requestId: c.requestId }),
-    remediationHint: entry.remedy(c),
+    remediationHint: remedyText(entry, c),
     ...(c.deviceId === undefined ? {} : { deviceId: c.deviceId }),
     ...(c.role === undefined ? {} : { requestedRole: c.role }),
     ...(c.asked === undefined ? {} : { requestedScopes: c.asked }),
@@ -106,11 +106,17 @@ export function refuse(name: ErrorCode, c: ErrorContext): Refused {
   return { error, close: { code: entry.close, reason } };
 }
 
-/** A16: what helps, for a refusal that arrived under Latchkey's name; `null` for a name that isn't known. */
-export function remedyFor(name: string, c: ErrorContext): { readonly retry: Retry; readonly remedy: string } | null {
+/**
+ * A16: what helps, for a refusal that arrived under Latchkey's name; `null` for a name that isn't known. `remedy` is a
+ * command line, or with `isAdvice` what to do in plain words.
+ */
+export function remedyFor(
+  name: string,
+  c: ErrorContext,
+): { readonly retry: Retry; readonly remedy: string; readonly isAdvice: boolean } | null {
   if (!isErrorCode(name)) return null;
   const entry: Entry = ERRORS[name];
-  return { retry: entry.retry, remedy: entry.remedy(c) };
+  return { retry: entry.retry, remedy: remedyText(entry, c), isAdvice: entry.advice !== undefined };
 }
 
 /** How a waiting socket is answered when its request ended otherwise than by approval (A8). */

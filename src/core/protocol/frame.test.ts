@@ -1,3 +1,4 @@
+import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { ConnectParams, protocolFor } from './connect.ts';
@@ -95,6 +96,12 @@ describe('connect.params', () => {
     );
     expect(said({ ...CONNECT, auth: { nope: 1 } })).toBe("at /auth: unexpected property 'nope'");
     expect(said({ ...CONNECT, minProtocol: 'x' })).toBe('at /minProtocol: must be integer');
+    // A value of the right kind that is too long was not meant to be null.
+    const name = Type.Object({ label: Type.Union([Type.String({ maxLength: 3 }), Type.Null()]) });
+    const of = (label: unknown) =>
+      invalidText([...Compile(name).Errors({ label })] as Parameters<typeof invalidText>[0]);
+    expect(of('long')).toBe('at /label: must not have more than 3 characters');
+    expect(of(7)).toContain('must be null');
     expect(said([])).toMatch(/^must be object|^must have required/);
     const keys = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`k\n${i}${'y'.repeat(100)}`, 1]));
     const long = said({ ...CONNECT, auth: keys });

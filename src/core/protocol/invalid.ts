@@ -44,12 +44,18 @@ function textsOf(issue: Issue): readonly string[] {
   }
 }
 
+/** "Or null", of a value that is of the right kind and wrong otherwise: nobody meant null. */
+function isOtherBranch({ keyword, params, instancePath }: Issue, issues: readonly Issue[]): boolean {
+  if (keyword !== 'type' || (params as { type?: unknown }).type !== 'null') return false;
+  return issues.some((other) => other.instancePath === instancePath && !/^(type|anyOf)$/.test(other.keyword));
+}
+
 /**
  * What is wrong with a request, in OpenClaw's words (PROTOCOL.md §2.1):
  * `at /auth: unexpected property 'x'; must have required property 'client'`. At most 500 characters.
  */
 export function invalidText(issues: readonly Issue[]): string {
-  const texts = [...new Set(issues.flatMap(textsOf))];
+  const texts = [...new Set(issues.filter((issue) => !isOtherBranch(issue, issues)).flatMap(textsOf))];
   const text = texts.length === 0 ? 'must be an object' : texts.join('; ');
   return text.length > INVALID_TEXT_MAX ? `${text.slice(0, INVALID_TEXT_MAX - 1)}…` : text;
 }

@@ -82,6 +82,7 @@ export const REFUSED: Readonly<Record<ErrorCode, Rule>> = {
     'A7',
     'Nobody gives for longer than they hold: keys that let people in, or reach into the host, are not for every admin.',
   ),
+  secret_named: rule('A13.1', 'A shared secret that the configuration names is changed there, and nowhere else.'),
   config_invalid: rule('A16', 'A configuration that could not be run is not written; the one in force stays.'),
   unavailable: rule('A17.1', 'What cannot be recorded is not decided: nothing was changed.'),
   internal: STATE,

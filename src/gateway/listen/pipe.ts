@@ -8,6 +8,11 @@ export interface TransportFacts {
   readonly door: 'owner' | 'tcp';
   /** Canonical peer address (IPv4-mapped IPv6 as IPv4); `null` on the owner socket. */
   readonly address: string | null;
+  /**
+   * The gateway's own end of the socket, as a client that dialed exactly that writes it in `Host`: `127.0.0.1:18789`,
+   * `[::1]:18789`. Absent on the owner socket, and where the system doesn't say.
+   */
+  readonly reached?: string;
   /** The `Host` header as sent; `null` on the owner socket. */
   readonly host: string | null;
   /** The `Origin` header as sent; `null` when absent. */

@@ -289,9 +289,11 @@ class Door implements TcpDoor {
 }
 
 function transportFacts(request: IncomingMessage, facts: HeaderFacts): TransportFacts {
+  const reached = reachedBy(request.socket);
   return {
     door: 'tcp',
     address: canonicalAddress(request.socket.remoteAddress),
+    ...(reached === null ? {} : { reached }),
     host: facts.host,
     origin: facts.origin,
     forwarding: facts.forwarding,
@@ -299,6 +301,14 @@ function transportFacts(request: IncomingMessage, facts: HeaderFacts): Transport
     lk: lkOf(request.url ?? ''),
     userAgent: request.headers['user-agent']?.slice(0, 512) ?? null,
   };
+}
+
+function reachedBy(socket: Socket): string | null {
+  const address = canonicalAddress(socket.localAddress);
+  if (address === null) return null;
+  // Clients leave the scheme's own port out.
+  const own = 'encrypted' in socket ? 443 : 80;
+  return `${address.includes(':') ? `[${address}]` : address}${socket.localPort === own ? '' : `:${socket.localPort}`}`;
 }
 
 /** Both ends of a TCP connection: no two have the same at one time. */

@@ -1,8 +1,10 @@
+import { giverOf } from '../../core/authz/principal.ts';
 import { type Role, type Scope, scopeSet } from '../../core/authz/scope.ts';
 import type { CodeState } from '../../core/authz/state.ts';
 import { PROFILES, USUAL } from '../../core/protocol/method/code.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { dialable, isOwnHost, qrDataUrl, type Reach, setupText } from '../setup.ts';
+import { byOf } from '../tidings.ts';
 import { type Context, Denied, WrongParams } from './handler.ts';
 
 /** A14: the code is in this one answer and nowhere else. */
@@ -49,6 +51,7 @@ async function made(
   const { authority, keys } = c.services;
   const state = await authority.makeCode(c.principal, keys.codeId(code), role, scopeSet(scopes));
   if (!state.ok) throw new Denied(state.error, 'scopes');
+  c.services.note('setup code made', { by: byOf(giverOf(c.principal)), role, scopes: state.value.scopes });
   return { code, state: state.value };
 }
 

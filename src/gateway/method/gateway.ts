@@ -1,4 +1,4 @@
-import { ROLES } from '../../core/authz/scope.ts';
+import { type Held, implies, ROLES } from '../../core/authz/scope.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { presenceOf } from '../presence.ts';
 import type { Context } from './handler.ts';
@@ -31,7 +31,7 @@ export async function status(c: Context, input: MethodInput<'status'>): Promise<
       lagMs: c.services.loop().delayMaxMs,
       access: {
         kind: c.principal.kind,
-        scopes: authority.decider(c.principal).held.map((h) => ({ scope: h.scope, untilMs: h.until })),
+        scopes: named(authority.decider(c.principal).held).map((h) => ({ scope: h.scope, untilMs: h.until })),
       },
       devices: { paired, open },
       sessions: c.services.publisher.size,
@@ -40,6 +40,12 @@ export async function status(c: Context, input: MethodInput<'status'>): Promise<
       ...(challenge === undefined ? {} : { isOwnChallenge: c.services.isOwnChallenge(challenge) }),
     },
   });
+}
+
+/** As they were given: what another one brings along, for as long, is not named beside it. */
+function named(held: readonly Held[]): readonly Held[] {
+  const lasts = (a: Held, b: Held) => a.until === null || (b.until !== null && a.until >= b.until);
+  return held.filter((h) => !held.some((o) => o.scope !== h.scope && implies(o.scope, h.scope) && lasts(o, h)));
 }
 
 export function systemPresence(c: Context): MethodOutput<'system-presence'> {

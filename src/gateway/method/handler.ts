@@ -9,6 +9,7 @@ import type { Publisher } from '../publish.ts';
 import type { LoopFacts } from '../pulse.ts';
 import type { Session } from '../session.ts';
 import type { Reach } from '../setup.ts';
+import type { Turns } from '../turn.ts';
 import type { ConfigDesk } from './config.ts';
 
 /** One call, as a handler gets it: already allowed, its input already checked. */
@@ -41,7 +42,11 @@ export interface Services {
   inspect(): Promise<Inspection>;
   /** The nonce is of a socket of this gateway that is open and has not said who it is. */
   isOwnChallenge(nonce: string): boolean;
+  /** A line of the log, for what is recorded nowhere else. */
+  note(event: string, fields: Record<string, unknown>): void;
   readonly config: ConfigDesk;
+  /** For calls with large answers. */
+  readonly turns: Turns;
   /** Replaces the generated secret and closes the sessions that the old one opened. Throws where it is configured. */
   rotateSecret(caller: Session | null): { readonly closedSessions: number };
 }
@@ -85,13 +90,18 @@ export class WrongParams extends Error {
   override readonly name = 'WrongParams';
   /**
    * `config_invalid`: the params are in order, and what they would make of the configuration is not. `config_beyond`: it
-   * would be, and is not the caller's to make.
+   * would be, and is not the caller's to make. `secret_named`: the shared secret stands in a file, where it is changed.
    */
-  readonly code: 'params_invalid' | 'config_invalid' | 'config_beyond';
+  readonly code: 'params_invalid' | 'config_invalid' | 'config_beyond' | 'secret_named';
   constructor(text: string, code: WrongParams['code'] = 'params_invalid') {
     super(text);
     this.code = code;
   }
+}
+
+/** No room for the answer now; the same call may come again soon. */
+export class Busy extends Error {
+  override readonly name = 'Busy';
 }
 
 /** What was decided, or the refusal thrown. `subject` names what the caller named: `requestId`, `deviceId`. */

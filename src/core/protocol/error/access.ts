@@ -22,22 +22,21 @@ export const ACCESS = {
     retry: 'never',
     message:
       'origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)',
-    remedy: () =>
-      "name the origin in gateway.controlUi.allowedOrigins of latchkey.json on the gateway's host, and restart it",
+    advice: () => "name the page's origin in gateway.controlUi.allowedOrigins on the gateway's host",
   }),
   secret_mismatch: refusal({
     code: 'INVALID_REQUEST',
     detail: 'AUTH_TOKEN_MISMATCH',
     retry: 'never',
     message: (c) => `unauthorized: gateway ${c.authMode ?? 'token'} mismatch (${secretHint(c)})`,
-    remedy: (c) => `${run(c, 'gateway secret show')} on the gateway's host prints the secret`,
+    remedy: (c) => run(c, 'gateway secret show'),
   }),
   identity_required: refusal({
     code: 'NOT_PAIRED',
     detail: 'DEVICE_IDENTITY_REQUIRED',
     retry: 'never',
     message: 'device identity required',
-    remedy: () => 'connect with a device key; without one the secret opens a session on a direct loopback socket only',
+    advice: () => 'connect with a device key; without one the secret opens a session on a direct loopback socket only',
   }),
   pairing_required: refusal({
     code: 'NOT_PAIRED',
@@ -58,21 +57,22 @@ export const ACCESS = {
     detail: 'PAIRING_REQUIRED',
     retry: 'never',
     message: (c) => pairing(c, 'this gateway takes no pairing requests (gateway.pairing.ask)'),
-    remedy: (c) => `on the gateway's host: ${run(c, 'devices ensure --key KEY --role operator --scope SCOPE')}`,
+    // A code pairs without a request.
+    remedy: (c) => run(c, 'devices code'),
   }),
   ask_needs_secret: refusal({
     code: 'NOT_PAIRED',
     detail: 'PAIRING_REQUIRED',
     retry: 'never',
     message: (c) => pairing(c, 'asking needs the shared secret here (gateway.pairing.ask)'),
-    remedy: (c) => `bring the secret: ${run(c, 'gateway secret show')} on the gateway's host prints it`,
+    remedy: (c) => run(c, 'gateway secret show'),
   }),
   ask_full: refusal({
     code: 'NOT_PAIRED',
     detail: 'PAIRING_REQUIRED',
     retry: 'after',
     message: (c) => pairing(c, 'too many requests are open'),
-    remedy: (c) => `${run(c, 'devices list')} shows them`,
+    remedy: (c) => run(c, 'devices list'),
   }),
   not_found: answer({
     code: 'INVALID_REQUEST',
@@ -94,7 +94,7 @@ export const ACCESS = {
     detail: 'MISSING_SCOPE',
     retry: 'onApproval',
     message: (c) => `missing scope: ${c.scopes?.[0] ?? ''}`,
-    remedy: (c) => (c.requestId === undefined ? `ask for it, then ${run(c, 'devices list')}` : approve(c)),
+    remedy: approve,
   }),
   beyond_decider: answer({
     code: 'FORBIDDEN',
@@ -102,21 +102,21 @@ export const ACCESS = {
     retry: 'never',
     // A7: nobody gives, or takes, what they don't hold. Old clients know it as a missing scope.
     message: (c) => `missing scope: ${names(c.scopes)}`,
-    remedy: (c) =>
-      `decide with a device that holds ${names(c.scopes) || 'more'}, or on the gateway's host: ${approve(c)}`,
+    // The owner, on the gateway's host, may.
+    remedy: approve,
   }),
   beyond_request: answer({
     code: 'INVALID_REQUEST',
     detail: 'BEYOND_REQUEST',
     retry: 'never',
     message: (c) => `beyond what was asked: ${names(c.scopes)}`,
-    remedy: (c) => `${run(c, 'devices ensure')} gives what nobody asked for`,
+    remedy: (c) => run(c, 'devices ensure --help'),
   }),
   beyond_grant: answer({
     code: 'INVALID_REQUEST',
     detail: 'BEYOND_GRANT',
     retry: 'never',
     message: (c) => `beyond what the device holds: ${names(c.scopes)}`,
-    remedy: (c) => `${run(c, 'devices ensure')} widens a grant`,
+    remedy: (c) => run(c, 'devices ensure --help'),
   }),
 } as const satisfies Record<string, Entry>;

@@ -44,7 +44,7 @@ export interface ErrorContext {
   readonly command?: string;
 }
 
-export interface Entry {
+interface Answered {
   readonly code: TopCode;
   /** `details.code`, from OpenClaw's list where it has one (PROTOCOL.md §2.2). */
   readonly detail: string | null;
@@ -52,15 +52,22 @@ export interface Entry {
   /** With what a refused `connect`, or the session, is closed; `null`: it is only answered. */
   readonly close: CloseCode | null;
   readonly message: string | ((c: ErrorContext) => string);
-  /** What to run, or to do. */
-  readonly remedy: (c: ErrorContext) => string;
 }
+
+/** What mends it: a command line that can be pasted as it stands, or, where none does, what to do in plain words. */
+export type Entry = Answered & Remedy;
+export type Remedy =
+  | { readonly remedy: (c: ErrorContext) => string; readonly advice?: never }
+  | { readonly advice: (c: ErrorContext) => string; readonly remedy?: never };
+
+/** The text of either. */
+export const remedyText = (entry: Entry, c: ErrorContext): string => (entry.remedy ?? entry.advice)(c);
 
 export const run = (c: ErrorContext, args: string): string => `${c.command ?? 'latchkey'} ${args}`;
 export const names = (scopes: readonly string[] | undefined): string => scopes?.join(', ') ?? '';
 export const approve = (c: ErrorContext): string =>
   c.requestId === undefined ? run(c, 'devices list') : run(c, `devices approve ${c.requestId}`);
-export const again = (): string => 'try again';
+export const again = (): string => 'try again in a moment';
 
 /** PROTOCOL.md §2.2: the hint in brackets, by client; the commands of old releases know their own. */
 export function secretHint(c: ErrorContext): string {
@@ -94,5 +101,6 @@ export function pairing(c: ErrorContext, why: string): string {
   return c.protocol === 3 ? 'pairing required' : `pairing required: ${why}`;
 }
 
-export const refusal = (entry: Omit<Entry, 'close'>): Entry => ({ ...entry, close: CLOSE.refused });
-export const answer = (entry: Omit<Entry, 'close'>): Entry => ({ ...entry, close: null });
+type Open = Omit<Answered, 'close'> & Remedy;
+export const refusal = (entry: Open): Entry => ({ ...entry, close: CLOSE.refused });
+export const answer = (entry: Open): Entry => ({ ...entry, close: null });

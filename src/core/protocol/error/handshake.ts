@@ -1,6 +1,6 @@
 import { CLOSE } from '../close.ts';
 import { HANDSHAKE_MS } from '../limit.ts';
-import { approve, type Entry, refusal } from './entry.ts';
+import { approve, type Entry, refusal, run } from './entry.ts';
 
 /** A key, proof or credential that isn't what it claims to be (A3, A11, A13, A18). */
 export const PROOF = {
@@ -9,21 +9,21 @@ export const PROOF = {
     detail: 'INVALID_ROLE',
     retry: 'never',
     message: 'invalid role',
-    remedy: () => 'connect as operator or node',
+    advice: () => 'connect as operator or node',
   }),
   device_id: refusal({
     code: 'INVALID_REQUEST',
     detail: 'DEVICE_AUTH_DEVICE_ID_MISMATCH',
     retry: 'never',
     message: 'device identity mismatch',
-    remedy: () => 'the id must be the SHA-256 of the raw key: make the identity anew',
+    advice: () => 'the id must be the SHA-256 of the raw key: make the identity anew',
   }),
   public_key: refusal({
     code: 'INVALID_REQUEST',
     detail: 'DEVICE_AUTH_PUBLIC_KEY_INVALID',
     retry: 'never',
     message: 'device public key invalid',
-    remedy: () => 'the key must be 32 bytes in unpadded base64url',
+    advice: () => 'the key must be 32 bytes in unpadded base64url',
   }),
   nonce_required: refusal({
     code: 'INVALID_REQUEST',
@@ -31,35 +31,35 @@ export const PROOF = {
     // A 2.19 client that was too quick for the challenge reads it on its next try.
     retry: 'after',
     message: 'device nonce required',
-    remedy: () => 'sign the nonce of connect.challenge',
+    advice: () => 'sign the nonce of connect.challenge',
   }),
   nonce_mismatch: refusal({
     code: 'INVALID_REQUEST',
     detail: 'DEVICE_AUTH_NONCE_MISMATCH',
     retry: 'never',
     message: 'device nonce mismatch',
-    remedy: () => "sign the nonce of this socket's connect.challenge; it is used up by one connect",
+    advice: () => "sign the nonce of this socket's connect.challenge; it is used up by one connect",
   }),
   signature: refusal({
     code: 'INVALID_REQUEST',
     detail: 'DEVICE_AUTH_SIGNATURE_INVALID',
     retry: 'never',
     message: 'device signature invalid',
-    remedy: () => 'every signed field must be sent as it was signed',
+    advice: () => 'every signed field must be sent as it was signed',
   }),
   gateway_key: refusal({
     code: 'INVALID_REQUEST',
     detail: 'DEVICE_AUTH_INVALID',
     retry: 'never',
     message: 'device signature is for another gateway',
-    remedy: () => 'somebody stands between, or the gateway has a new key: compare its fingerprint before you go on',
+    advice: () => 'somebody stands between, or the gateway has a new key: compare its fingerprint before you go on',
   }),
   owner_proof: refusal({
     code: 'INVALID_REQUEST',
     detail: 'AUTH_UNAUTHORIZED',
     retry: 'never',
     message: 'unauthorized: owner proof mismatch',
-    remedy: () => 'the owner key is new at each start of the gateway: run the command again',
+    advice: () => 'run the command again: the owner key is new at each start of the gateway',
   }),
   secret_unavailable: refusal({
     code: 'UNAVAILABLE',
@@ -67,8 +67,7 @@ export const PROOF = {
     retry: 'after',
     message: (c) =>
       `unauthorized: gateway ${c.authMode ?? 'token'} not configured on gateway (set gateway.auth.${c.authMode ?? 'token'})`,
-    remedy: () =>
-      "mend what gateway.auth names in latchkey.json on the gateway's host; paired devices connect without it",
+    remedy: (c) => run(c, 'status'),
   }),
 } as const satisfies Record<string, Entry>;
 
@@ -80,7 +79,7 @@ export const HANDSHAKE = {
     retry: 'never',
     close: CLOSE.normal,
     message: '',
-    remedy: () => 'a frame is one JSON object',
+    advice: () => 'a frame is one JSON object',
   },
   handshake_timeout: {
     code: 'UNAVAILABLE',
@@ -88,14 +87,14 @@ export const HANDSHAKE = {
     retry: 'after',
     close: CLOSE.normal,
     message: '',
-    remedy: () => `connect within ${HANDSHAKE_MS / 1000} s`,
+    advice: () => `connect within ${HANDSHAKE_MS / 1000} s`,
   },
   frame_invalid: refusal({
     code: 'INVALID_REQUEST',
     detail: null,
     retry: 'never',
     message: 'invalid request frame',
-    remedy: () => 'a frame is {"type":"req","id","method","params"}',
+    advice: () => 'a frame is {"type":"req","id","method","params"}',
   }),
   too_large: {
     code: 'INVALID_REQUEST',
@@ -103,21 +102,21 @@ export const HANDSHAKE = {
     retry: 'never',
     close: CLOSE.tooLarge,
     message: '',
-    remedy: () => 'send less in one message: policy.maxPayload',
+    advice: () => 'send less in one message: policy.maxPayload',
   },
   not_connect: refusal({
     code: 'INVALID_REQUEST',
     detail: null,
     retry: 'never',
     message: 'invalid handshake: first request must be connect',
-    remedy: () => 'connect first',
+    advice: () => 'connect first',
   }),
   connect_params: refusal({
     code: 'INVALID_REQUEST',
     detail: null,
     retry: 'never',
     message: (c) => `invalid connect params: ${c.text ?? ''}`,
-    remedy: () => 'PROTOCOL: connect.params',
+    advice: () => 'send what PROTOCOL says of connect',
   }),
   protocol_mismatch: {
     code: 'INVALID_REQUEST',
@@ -125,14 +124,14 @@ export const HANDSHAKE = {
     retry: 'never',
     close: CLOSE.protocol,
     message: 'protocol mismatch',
-    remedy: () => 'this gateway speaks protocol 3 and 4: update the older of the two',
+    advice: () => 'this gateway speaks protocol 3 and 4: update the older of the two',
   },
   spoke_while_waiting: refusal({
     code: 'INVALID_REQUEST',
     detail: null,
     retry: 'never',
     message: 'nothing may be sent while waiting for approval',
-    remedy: () => 'wait for the answer to connect',
+    advice: () => 'wait for the answer to connect',
   }),
   ask_elsewhere: refusal({
     code: 'NOT_PAIRED',
@@ -153,14 +152,14 @@ export const HANDSHAKE = {
     detail: 'PAIRING_REQUIRED',
     retry: 'after',
     message: 'pairing required: nobody decided in time',
-    remedy: () => 'connect again to ask again',
+    advice: () => 'connect again to ask again',
   }),
   ask_replaced: refusal({
     code: 'NOT_PAIRED',
     detail: 'PAIRING_REQUIRED',
     retry: 'after',
     message: 'pairing required: newer requests from the same place took its room',
-    remedy: () => 'connect again to ask again',
+    advice: () => 'connect again to ask again',
   }),
   ask_ended: refusal({
     code: 'NOT_PAIRED',

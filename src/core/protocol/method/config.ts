@@ -66,6 +66,8 @@ const Changed = Type.Object({
   live: Keys,
   /** Keys that changed and apply with the next start. */
   restart: Keys,
+  /** Keys that changed and don't count, now or with the next start: the gateway's command line says otherwise. */
+  beaten: Keys,
   /** All keys that wait for a restart, from earlier changes too. */
   pending: Keys,
   warnings: Type.Array(Type.String()),
