@@ -3,6 +3,11 @@ import type { Knock } from './history.ts';
 import type { Race } from './play.ts';
 import type { Hand, Person, Stage, Voice } from './stage.ts';
 
+/** `ensure` names its device by the key, and takes no other name. */
+function named(method: string, { deviceId, ...params }: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return method === 'device.pair.ensure' ? params : { deviceId, ...params };
+}
+
 const ASKS: readonly (readonly Scope[])[] = [[READ], [WRITE], [READ, APPROVALS], [READ, WRITE, TALK]];
 const DECIDERS: readonly (readonly Scope[])[] = [[ADMIN], [PAIRING, WRITE, APPROVALS], [PAIRING, READ], [ADMIN, READ]];
 
@@ -88,7 +93,9 @@ const approveRevoke: Race = {
     ] as const);
     const hands = [
       stage.hand('approver', (hand) => hand.call(a, 'device.pair.approve', approval(stage, requestId))),
-      stage.hand('revoker', (hand) => hand.call(random.chance(0.15) ? a : b, method, { deviceId, ...more })),
+      stage.hand('revoker', (hand) =>
+        hand.call(random.chance(0.15) ? a : b, method, named(method, { deviceId, ...more })),
+      ),
     ];
     if (random.chance(0.3)) hands.push(stage.hand('device', (hand) => hand.connect(d, knock(stage))));
     return hands;
@@ -151,7 +158,9 @@ const redeemRedeem: Race = {
       ] as const);
       const owner = stage.owner();
       hands.push(
-        stage.hand('owner', (hand) => hand.call(owner, method, { deviceId: m.device, role: 'operator', ...more })),
+        stage.hand('owner', (hand) =>
+          hand.call(owner, method, named(method, { deviceId: m.device, role: 'operator', ...more })),
+        ),
       );
     }
     return hands;
