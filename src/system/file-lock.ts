@@ -117,7 +117,7 @@ function unusable(file: string, error: unknown): Failure {
         ? `chmod u+rwx ${shellWord(dirname(file))}`
         : isOfDatabase
           ? `rm ${shellWord(file)}`
-          : `ls -l ${shellWord(file)}`,
+          : `ls -ld ${shellWord(dirname(file))}`,
     },
     { cause: error },
   );

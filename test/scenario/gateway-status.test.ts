@@ -39,7 +39,7 @@ function everything(folder: string): string {
 
 describe('rule: what can not be written', () => {
   it.skipIf(process.getuid?.() !== 0)(
-    'rule: a read-only state directory is a matter of permission: 77, and the chmod (not run: only root can be somebody else)',
+    'rule: a read-only state directory is a matter of permission: 77, and what mends it (as root alone: it is tried as another user)',
     async () => {
       const gateway = await gatewayAt({ uid: 65_534 });
       expect(await gateway.halt()).toBe(0);

@@ -6,7 +6,7 @@ import { type Context, print } from '../context.ts';
 import { renderAge, renderDuration, renderEnd } from '../duration.ts';
 import { painter } from '../output.ts';
 import { isSound, type Part, renderParts } from '../part.ts';
-import { type Call, failureOf, GatewayBusy, GatewayDown, withGateway } from '../reach.ts';
+import { type Call, failureOf, GatewayBusy, GatewayDown, withGateway, withOwnGateway } from '../reach.ts';
 import { inWords } from '../reason.ts';
 import { remedyFields, remedyText } from '../remedy.ts';
 import { aimOf } from '../remote-target.ts';
@@ -22,18 +22,24 @@ export async function status(context: Context, _args: readonly string[], options
   const isDeep = options.deep === true;
   await readyToConfigure(context);
   try {
-    return await withGateway(context, (call) => answered(context, call, isDeep));
+    // Looked up once: a plain status is the most frequent of all commands.
+    const isOwn = (await aimOf(context)) === null;
+    const work = (call: Call) => answered(context, call, { isDeep, isOwn });
+    return await (isOwn ? withOwnGateway(context, work) : withGateway(context, work));
   } catch (error) {
     if (error instanceof GatewayDown || (isDeep && error instanceof GatewayBusy)) return down(context, error, isDeep);
     throw error;
   }
 }
 
-async function answered(context: Context, call: Call, isDeep: boolean): Promise<number> {
+async function answered(
+  context: Context,
+  call: Call,
+  { isDeep, isOwn }: { readonly isDeep: boolean; readonly isOwn: boolean },
+): Promise<number> {
   const { clock } = context.host;
   const began = clock.monotonicMs();
   // The owner's list comes beside it; elsewhere it is asked of a session that holds it anyway, and of no other.
-  const isOwn = (await aimOf(context)) === null;
   const asked = allowed(call('status', isDeep ? { deep: true } : undefined));
   const listOf = () => allowed(call('device.pair.list'));
   const [answer, list] = await Promise.all([

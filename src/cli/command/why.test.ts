@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Scripted } from '../scripted.ts';
+
+const NOW = 1_800_000_000_000;
+let cli: Scripted;
+beforeEach(() => {
+  cli = new Scripted(mkdtempSync(join(tmpdir(), 'lk-w-')), NOW);
+});
+afterEach(async () => {
+  await cli.end();
+  rmSync(cli.home, { recursive: true, force: true });
+});
+
+const story = (more: object) => ({
+  payload: { kind: 'change', id: 'ch_2', at: NOW, outcome: { code: 'approve' }, rule: { clause: 'A7.2' }, ...more },
+});
+
+test('A17 of what went well the command is shown as what undoes it, of a refusal as what mends it', async () => {
+  await cli.gateway({ 'decision.explain': story({ remedy: 'latchkey devices narrow c1 --none' }) });
+  expect((await cli.run(['why', 'ch_2'])).out).toMatch(/\n {2}to undo +latchkey devices narrow c1 --none\n/);
+});
+
+test.each([
+  ['latchkey devices list', 'run'],
+  ['connect again to ask again', 'do'],
+])('A17 of a refusal %j stands under %j', async (remedy, label) => {
+  const refused = { kind: 'connect', outcome: { code: 'ask_expired', retry: 'after' }, remedy };
+  await cli.gateway({ 'decision.explain': story(refused) });
+  expect((await cli.run(['why', 'x'])).out).toMatch(new RegExp(`\\n {2}${label} +${remedy}\\n`));
+});
+
+test('rule: of several that begin so each is shown on a line of its own', async () => {
+  const row = (requestId: string, displayName: string) => ({ requestId, displayName, ts: NOW - 60_000, state: 'open' });
+  await cli.gateway({
+    'decision.explain': {
+      error: { code: 'INVALID_REQUEST', message: 'invalid', details: { refusal: 'params_invalid' } },
+    },
+    'device.pair.list': { payload: { pending: [row('abcd1', 'phone'), row('abcd2', 'laptop')], paired: [] } },
+  });
+  const { code, err } = await cli.run(['why', 'abcd']);
+  expect(code).toBe(2);
+  expect(err).toMatch(/^ {2}abcd1 {2}"phone", 1 min ago\n {2}abcd2 {2}"laptop", 1 min ago\n/);
+});
