@@ -387,3 +387,11 @@ describe('rule: the commands with a gateway', () => {
     expect(shown.stdout).toBe(`a secret, in ${file()} (not shown)\n`);
   });
 });
+
+it('A11 a configuration that leads commands elsewhere is still changed here', async () => {
+  expect((await gateway.cli(['config', 'set', 'gateway.remote.url', 'ws://127.0.0.1:9'])).code).toBe(0);
+  expect((await gateway.cli(['config', 'set', 'gateway.mode', 'remote'])).code).toBe(0);
+  expect((await gateway.cli(['devices', 'list', '--timeout', '300ms'])).code).toBe(75);
+  expect(await gateway.cli(['config', 'set', 'gateway.mode', 'local'])).toMatchObject({ code: 0 });
+  expect((await gateway.cli(['devices', 'list'])).code).toBe(0);
+});

@@ -84,7 +84,7 @@ describe.skipIf(why !== null)(`rule: docs/reach.md by Caddy${because(why)}`, () 
       });
       expect(gist(asked)).toBe('NOT_PAIRED PAIRING_REQUIRED');
       // This client dials from Caddy's own host: Caddy is all that can be said of it.
-      expect((await rows(owner, fresh)).open[0]?.remoteIp).toBe('127.0.0.1');
+      expect((await rows(owner, fresh)).open[0]?.remoteIp).toBe('proxied');
       expect(gist(await once(through({ headers }), asking([READ]), { identity: known }))).toBe('ok');
     }
   });

@@ -2,7 +2,7 @@ import { EXIT, Failure, isFailure } from '../../system/failure.ts';
 import { makeStateDir } from '../../system/state-dir.ts';
 import { escapeText, shellWord } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
-import { GatewayDown, withGateway } from '../reach.ts';
+import { GatewayDown, withGateway, withOwnGateway } from '../reach.ts';
 import { aimOf } from '../remote-target.ts';
 import { isRecord, recordOf, textOf, textsOf } from '../value.ts';
 
@@ -18,14 +18,17 @@ function loadOf(context: Context, { configPath }: Tools): { readonly path: strin
   return { path: configPath(path, context.host.env, from === '--profile'), profile: profile ?? null };
 }
 
-/** `work` with the gateway, or `down` with the file where none runs. */
+/**
+ * `work` with the gateway, or `down` with the file where none runs. The configuration is this host's unless `--url` names
+ * another gateway outright: what it says of a remote one must not stand between its owner and itself.
+ */
 async function either<T>(
   context: Context,
   work: Parameters<typeof withGateway<T>>[1],
   down: () => Promise<T> | T,
 ): Promise<T> {
   try {
-    return await withGateway(context, work);
+    return await (context.globals.url === undefined ? withOwnGateway : withGateway)(context, work);
   } catch (error) {
     if (!(error instanceof GatewayDown)) throw error;
     return down();
