@@ -15,6 +15,20 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
 const stampFile = join(dist, '.stamp');
 
+/** The bodies of commands, each loaded by whoever names it in an `import()`. */
+function commandBodies() {
+  const folder = join(root, 'src/cli/command');
+  const files = readdirSync(folder).filter((file) => !file.endsWith('.test.ts'));
+  const loaders = ['src/cli/catalog', 'src/cli/command'].flatMap((path) =>
+    readdirSync(join(root, path)).map((file) => readFileSync(join(root, path, file), 'utf8')),
+  );
+  const isLoaded = (file) =>
+    loaders.some((text) => text.includes(`import('./${file}')`) || text.includes(`command/${file}')`));
+  return Object.fromEntries(
+    files.filter(isLoaded).map((file) => [`command-${file.slice(0, -3)}`, `src/cli/command/${file}`]),
+  );
+}
+
 /** What is shipped: the file's name in dist/ (`.cjs`) and its source. */
 const entries = {
   cli: 'src/main/cli.ts',
@@ -29,6 +43,13 @@ const entries = {
   remote: 'src/cli/remote.ts',
   ws: 'src/client/node/ws.ts',
   qr: 'src/system/qr.ts',
+  // Of the command line each process reads what it needs, and no more: reading is most of what a command costs.
+  program: 'src/cli/program.ts',
+  failed: 'src/cli/failed.ts',
+  refused: 'src/cli/refused.ts',
+  offline: 'src/cli/offline.ts',
+  'owner-proof': 'src/cli/owner-proof.ts',
+  ...commandBodies(),
 };
 
 /** Everything a build depends on, as one hash. Tests and notes don't count. */
@@ -92,6 +113,18 @@ async function bundle(name, source, esbuild) {
       });
     },
   };
+  // The parser would load it for commands that are programs of their own. There are none, and it costs each command 3 ms.
+  const noSubprocess = {
+    name: 'no-subprocess',
+    setup(build) {
+      build.onResolve({ filter: /^(node:)?child_process$/ }, ({ importer }) =>
+        /node_modules\/commander\//.test(importer) ? { path: 'child_process', namespace: 'on-use' } : undefined,
+      );
+      build.onLoad({ filter: /.*/, namespace: 'on-use' }, () => ({
+        contents: "export default { spawn: (...all) => process.getBuiltinModule('node:child_process').spawn(...all) };",
+      }));
+    },
+  };
   return esbuild.build({
     absWorkingDir: root,
     entryPoints: [source],
@@ -109,7 +142,7 @@ async function bundle(name, source, esbuild) {
     minifySyntax: true,
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [lazySibling],
+    plugins: [lazySibling, noSubprocess],
     // It carries native code, and is there only where npm could install it.
     external: ['@napi-rs/keyring'],
   });

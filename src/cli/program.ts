@@ -19,6 +19,8 @@ export function buildProgram(host: Host, done: (code: number) => void): Command 
     const given = program.opts<Globals>();
     if (literal.here === true) refuseElsewhere(given, host, wordsOf(command));
     const { state } = contextOf(given, host);
+    // Before this process becomes another user, who may not be able to read the program.
+    const body = await literal.load();
     const exists = literal.stateless === true ? false : await enter(host, state.path);
     const context = contextOf(
       given,
@@ -27,7 +29,6 @@ export function buildProgram(host: Host, done: (code: number) => void): Command 
       exists,
       wordsOf(command),
     );
-    const body = await literal.load();
     done(await body(context, command.args, command.opts()));
   };
   fill(program, CATALOG, run);

@@ -1,25 +1,15 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Client, ConnectionLost, NoAnswer, RemoteError, type Transport } from '../client/client.ts';
+import { Client, type RemoteError, type Transport } from '../client/client.ts';
 import { openOwnerSocket } from '../client/node/socket.ts';
 import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
 import { fits, ownerSocketPlace } from '../system/owner.ts';
 import { checkPrivateDirectory } from '../system/state-dir.ts';
-import { escapeText, shellWord } from '../system/text.ts';
+import { shellWord } from '../system/text.ts';
 import { type Context, tell } from './context.ts';
 import { aimOf } from './remote-target.ts';
 import { readRun } from './running.ts';
-import { isRecord } from './value.ts';
-
-/** Nobody serves the owner socket of this state directory. */
-export class GatewayDown extends Error {
-  override readonly name = 'GatewayDown';
-}
-
-/** The gateway's process is there and takes connections, but does not answer. */
-export class GatewayBusy extends Error {
-  override readonly name = 'GatewayBusy';
-}
+import { GatewayBusy, GatewayDown } from './unanswered.ts';
 
 /** One request; the payload of its answer. */
 export type Call = (method: string, params?: Readonly<Record<string, unknown>>) => Promise<unknown>;
@@ -44,7 +34,7 @@ export async function withOwnGateway<T>(context: Context, work: (call: Call) => 
     try {
       return await line.request(method, params);
     } catch (error) {
-      throw await explained(error, context, method);
+      throw (await import('./refused.ts')).explained(error, context, method);
     } finally {
       tell(context, `${method}: ${Math.round(context.host.clock.monotonicMs() - began)} ms`);
     }
@@ -91,7 +81,7 @@ class Line {
       try {
         return await this.#opened.client.request(method, params, timeoutMs);
       } catch (error) {
-        const isStopping = error instanceof RemoteError && error.refusal === 'stopping';
+        const isStopping = (error as Error).name === 'RemoteError' && (error as RemoteError).refusal === 'stopping';
         if (!offline || !isStopping || host.clock.monotonicMs() >= endMs) throw error;
       }
       // What a gateway refuses because it stops, it has not done: it is done once it is gone.
@@ -172,71 +162,4 @@ async function openAt(context: Context, path: string, alive = true): Promise<Tra
     if (code === 'EAGAIN') throw new GatewayBusy(`${path} takes no more connections`);
     throw error;
   }
-}
-
-async function explained(error: unknown, context: Context, method: string): Promise<unknown> {
-  if (error instanceof RemoteError) return refusalOf(error, context, method);
-  if (error instanceof NoAnswer) return new GatewayBusy(`it gave no answer within ${error.afterMs} ms`);
-  if (error instanceof ConnectionLost) {
-    return new Failure(EXIT.later, {
-      what: `${context.doing || method} was not answered`,
-      why: `the connection to the gateway was lost: ${error.message}`,
-      run: `${context.command} gateway probe`,
-    });
-  }
-  return error;
-}
-
-/** A16: the remedy comes from this side's own table; the remote's text is shown as its words. */
-async function refusalOf(error: RemoteError, context: Context, method: string): Promise<Failure> {
-  const { remedyFor } = await import('../core/protocol/error.ts');
-  const { details, code, retryAfterMs, retryable } = error.error;
-  // To whoever types commands the name of a method says nothing.
-  const told =
-    error.refusal === 'params_invalid' ? error.message.replace(`invalid ${method} params: `, '') : error.message;
-  const requestId = isRecord(details) && typeof details.requestId === 'string' ? details.requestId : undefined;
-  const known =
-    error.refusal === null
-      ? null
-      : remedyFor(error.refusal, { command: context.command, method, ...(requestId ? { requestId } : {}) });
-  // A17: the remedy stays what mends it; this is for who wants to know more.
-  if (isRecord(details) && typeof details.decision === 'string')
-    tell(context, `decision: ${context.command} why ${shellWord(escapeText(details.decision))}`);
-  const later = retryable === true || retryAfterMs !== undefined || known?.retry === 'after';
-  const text = {
-    what: `${context.doing || method} was refused (${escapeText(error.refusal ?? code)})`,
-    why: `the gateway says: ${escapeText(told.slice(0, 500))}`,
-    run: remedyHere(error.refusal, known, context),
-  };
-  const exit = error.refusal === 'config_invalid' ? EXIT.configuration : later ? EXIT.later : EXIT.failed;
-  return new Failure(exit, text, { cause: error });
-}
-
-/** Of what was typed wrong the help of the command says more than the wire's own words. */
-function remedyHere(
-  refusal: string | null,
-  known: { readonly remedy: string } | null,
-  { command, doing }: Context,
-): string {
-  if (refusal === 'params_invalid' && doing !== '') return `latchkey ${doing} --help`;
-  return known?.remedy ?? `${command} status`;
-}
-
-/** What a person is told of a gateway that isn't there, or doesn't answer. */
-export function failureOf(error: GatewayDown | GatewayBusy, context: Context): Failure {
-  const run = readRun(context.state.path);
-  if (error instanceof GatewayBusy) {
-    const pid = run?.alive === true ? ` (pid ${run.pid})` : '';
-    return new Failure(EXIT.later, {
-      what: `the gateway${pid} is busy`,
-      why: error.message,
-      run: `${context.command} gateway probe`,
-    });
-  }
-  const starting = run?.alive === true ? `; pid ${run.pid} is there, perhaps still starting or stopping` : '';
-  return new Failure(EXIT.later, {
-    what: `the gateway of ${context.state.path} is not running`,
-    why: `${error.message}${starting}`,
-    run: `${context.command} gateway run`,
-  });
 }

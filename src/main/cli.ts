@@ -32,6 +32,12 @@ main({
       import('../config/load.ts'),
       import('../config/direct.ts'),
       import('../system/qr.ts'),
+      import('../cli/failed.ts'),
+      import('../cli/refused.ts'),
+      import('../cli/offline.ts'),
+      import('../cli/owner-proof.ts'),
+      import('../cli/command/status-deep.ts'),
+      import('../cli/command/status-down.ts'),
     ]);
   },
   openOffline: async (options, lock) => (await import('./gateway.ts')).openOffline(options, lock),

@@ -2,8 +2,9 @@ import { EXIT, Failure, isFailure } from '../../system/failure.ts';
 import { makeStateDir } from '../../system/state-dir.ts';
 import { escapeText, shellWord } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
-import { GatewayDown, withGateway, withOwnGateway } from '../reach.ts';
+import { withGateway, withOwnGateway } from '../reach.ts';
 import { aimOf } from '../remote-target.ts';
+import { isDown } from '../unanswered.ts';
 import { isRecord, recordOf, textOf, textsOf } from '../value.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -30,7 +31,7 @@ async function either<T>(
   try {
     return await (context.globals.url === undefined ? withOwnGateway : withGateway)(context, work);
   } catch (error) {
-    if (!(error instanceof GatewayDown)) throw error;
+    if (!isDown(error)) throw error;
     return down();
   }
 }

@@ -7,11 +7,12 @@ import { escapeText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { type DoorPlace, placeOf, reachable, urlOf } from '../door.ts';
 import { painter } from '../output.ts';
-import { GatewayBusy, GatewayDown, withOwnGateway } from '../reach.ts';
+import { withOwnGateway } from '../reach.ts';
 import { inWords } from '../reason.ts';
 import { remedyText } from '../remedy.ts';
 import { aimOf } from '../remote-target.ts';
 import { readRun } from '../running.ts';
+import { isBusy, isDown } from '../unanswered.ts';
 import { numberOf, recordOf, textsOf } from '../value.ts';
 
 /** How long a door may be silent before it is called busy. */
@@ -57,10 +58,10 @@ export async function probeOwner(context: Context, told: { addresses: readonly s
       loop.degraded === true ? `, its event loop was held up for ${numberOf(loop.delayMaxMs) ?? '?'} ms` : '';
     return { where, state: 'ok', detail: `answers; you are the owner${slow}`, tookMs: took() };
   } catch (error) {
-    if (error instanceof GatewayBusy) {
+    if (isBusy(error)) {
       return { where, state: 'busy', detail: `takes connections, but: ${error.message}`, tookMs: took() };
     }
-    if (error instanceof GatewayDown) return { where, state: 'down', detail: error.message, tookMs: null };
+    if (isDown(error)) return { where, state: 'down', detail: error.message, tookMs: null };
     if (isFailure(error) && (error.exitCode === EXIT.failed || error.exitCode === EXIT.later)) {
       return { where, state: 'down', detail: error.message, tookMs: took() };
     }

@@ -5,8 +5,9 @@ import { type Context, print } from '../context.ts';
 import { hostOf } from '../members.ts';
 import { painter } from '../output.ts';
 import { renderParts } from '../part.ts';
-import { type Call, GatewayBusy, GatewayDown, withOwnGateway } from '../reach.ts';
+import { type Call, withOwnGateway } from '../reach.ts';
 import { readRun } from '../running.ts';
+import { isBusy, isDown } from '../unanswered.ts';
 import { numberOf, recordOf, textOf, textsOf } from '../value.ts';
 import { type Door, probeTcp } from './gateway-probe.ts';
 import { partsOf } from './gateway-status-parts.ts';
@@ -110,8 +111,8 @@ async function ask(context: Context): Promise<Answered> {
   } catch (error) {
     const run = readRun(context.state.path);
     const isThere = run?.alive === true && !run.brief;
-    if (error instanceof GatewayBusy) return { told: null, state: 'hanging', why: error.message };
-    if (error instanceof GatewayDown) {
+    if (isBusy(error)) return { told: null, state: 'hanging', why: error.message };
+    if (isDown(error)) {
       // It has its lock first, its doors last; one that has been there for long and has none hangs.
       return { told: null, state: isThere ? (run.port === null ? 'starting' : 'hanging') : 'down', why: error.message };
     }

@@ -4,7 +4,8 @@ import { type Entry, LEVELS, type Level, renderPretty } from '../../system/log.t
 import { readLog } from '../../system/log-read.ts';
 import { escapeText } from '../../system/text.ts';
 import type { Context } from '../context.ts';
-import { type Call, GatewayBusy, GatewayDown, withGateway } from '../reach.ts';
+import { type Call, withGateway } from '../reach.ts';
+import { type GatewayDown, isBusy, isDown } from '../unanswered.ts';
 import { isRecord, numberOf, recordOf, textOf, textsOf } from '../value.ts';
 
 const LIMIT = 200;
@@ -67,7 +68,7 @@ async function once(context: Context, wanted: Wanted): Promise<Chunk> {
   try {
     return await withGateway(context, (call) => fromGateway(call, wanted, null));
   } catch (error) {
-    if (!(error instanceof GatewayDown)) throw error;
+    if (!isDown(error)) throw error;
     return fromFiles(context, wanted, null, error);
   }
 }
@@ -113,7 +114,7 @@ async function follow(context: Context, wanted: Wanted, shown: Shown): Promise<v
         });
       } catch (error) {
         if (isOver()) return;
-        if (error instanceof GatewayDown) await take(await fromFiles(context, wanted, cursor, error));
+        if (isDown(error)) await take(await fromFiles(context, wanted, cursor, error));
         else if (cursor !== null && passes(error)) await stop.wait(POLL_MS);
         else throw error;
       }
@@ -125,7 +126,7 @@ async function follow(context: Context, wanted: Wanted, shown: Shown): Promise<v
 
 /** The connection was lost, or the gateway is busy: it is asked again. */
 function passes(error: unknown): boolean {
-  return error instanceof GatewayBusy || (isFailure(error) && error.exitCode === EXIT.later);
+  return isBusy(error) || (isFailure(error) && error.exitCode === EXIT.later);
 }
 
 /** Ctrl-C, or the end of a service: no failure, but the end of following. */

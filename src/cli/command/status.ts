@@ -6,10 +6,11 @@ import { type Context, print } from '../context.ts';
 import { renderAge, renderDuration, renderEnd } from '../duration.ts';
 import { painter } from '../output.ts';
 import { isSound, type Part, renderParts } from '../part.ts';
-import { type Call, failureOf, GatewayBusy, GatewayDown, withGateway, withOwnGateway } from '../reach.ts';
+import { type Call, withGateway, withOwnGateway } from '../reach.ts';
 import { inWords } from '../reason.ts';
 import { remedyFields, remedyText } from '../remedy.ts';
 import { aimOf } from '../remote-target.ts';
+import { type GatewayBusy, type GatewayDown, isBusy, isDown } from '../unanswered.ts';
 import { numberOf, recordOf, recordsOf, shownOf, textOf, textsOf } from '../value.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -27,7 +28,7 @@ export async function status(context: Context, _args: readonly string[], options
     const work = (call: Call) => answered(context, call, { isDeep, isOwn });
     return await (isOwn ? withOwnGateway(context, work) : withGateway(context, work));
   } catch (error) {
-    if (error instanceof GatewayDown || (isDeep && error instanceof GatewayBusy)) return down(context, error, isDeep);
+    if (isDown(error) || (isDeep && isBusy(error))) return down(context, error, isDeep);
     throw error;
   }
 }
@@ -222,8 +223,8 @@ async function down(context: Context, error: GatewayDown | GatewayBusy, isDeep: 
   const { lookDown, partsDown, rowsDown } = await import('./status-down.ts');
   const found = await lookDown(context);
   const { path, from } = context.state;
-  const isBusy = error instanceof GatewayBusy;
-  const parts = isDeep ? partsDown(context, found, error.message, isBusy) : null;
+  const hangs = isBusy(error);
+  const parts = isDeep ? partsDown(context, found, error.message, hangs) : null;
   const document = {
     running: false,
     stateDir: path,
@@ -237,10 +238,10 @@ async function down(context: Context, error: GatewayDown | GatewayBusy, isDeep: 
   print(context, document, () => {
     const paint = painter(context.output.colour);
     const text = rows([
-      ['gateway', `${paint('red', isBusy ? 'does not answer' : 'not running')}  ${error.message}`],
+      ['gateway', `${paint('red', hangs ? 'does not answer' : 'not running')}  ${error.message}`],
       ['state', `${path}  (from ${from})`],
-      ...rowsDown(found, isBusy),
-      isBusy
+      ...rowsDown(found, hangs),
+      hangs
         ? ['to look closer', `${context.command} gateway status`]
         : ['to start it', `${context.command} gateway run`],
     ]);
@@ -255,7 +256,8 @@ export async function health(context: Context): Promise<number> {
   try {
     answer = recordOf(await withGateway(context, (call) => call('health')));
   } catch (error) {
-    if (!(error instanceof GatewayDown) && !(error instanceof GatewayBusy)) throw error;
+    if (!isDown(error) && !isBusy(error)) throw error;
+    const { failureOf } = await import('../refused.ts');
     const { what, why, run } = failureOf(error, context);
     print(context, { ok: false, why: `${what}: ${inWords(why)}`, ...remedyFields(run) }, () => '');
     context.output.err(`latchkey: ${what}\n  why: ${inWords(why)}\n${remedyText(run)}\n`);
