@@ -161,10 +161,10 @@ async function build() {
   });
   put('licenses.txt', licenses(inputs));
   put('.stamp', stamp);
-  const sizes = results.map(({ outputFiles }, index) => {
-    return `${names[index]}.cjs ${Math.round(outputFiles[0].contents.length / 1000)} kB`;
-  });
-  console.log(`built ${sizes.join(', ')} in ${Math.round(performance.now() - began)} ms`);
+  const bytes = results.reduce((sum, { outputFiles }) => sum + outputFiles[0].contents.length, 0);
+  console.log(
+    `built dist/: ${names.length} files, ${(bytes / 1e6).toFixed(1)} MB, in ${Math.round(performance.now() - began)} ms`,
+  );
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
