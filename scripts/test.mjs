@@ -5,7 +5,8 @@
 //
 // Ends with the plain line `N passed, N failed`; a type check, a lint run and a build count as one.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startVitest } from 'vitest/node';
@@ -62,6 +63,28 @@ function installPrograms() {
   console.log(`${missing.join(', ')}: ${outcome}`);
 }
 
+const NOBODY = 65_534;
+
+/**
+ * Under root the tests of permissions run the program as another user. Where that one can't read this checkout, it gets a
+ * copy of the build and of Node that it can, for as long as the run takes.
+ */
+function openToNobody() {
+  if (process.getuid?.() !== 0 || process.env.LATCHKEY_TEST_DIST !== undefined) return;
+  const cli = join(root, 'dist', 'cli.cjs');
+  const tried = spawnSync(process.execPath, [cli, '--version'], { uid: NOBODY, gid: NOBODY, cwd: '/' });
+  if (tried.status === 0) return;
+  const copy = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
+  process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+  cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true });
+  copyFileSync(process.execPath, join(copy, 'node'));
+  chmodSync(join(copy, 'node'), 0o755);
+  chmodSync(copy, 0o755);
+  process.env.LATCHKEY_TEST_DIST = join(copy, 'dist');
+  process.env.LATCHKEY_TEST_NODE = join(copy, 'node');
+}
+
 /** Counts what vitest ran: a file that could not be loaded is a failure of its own. */
 const counter = {
   onTestRunEnd(modules, unhandledErrors) {
@@ -112,6 +135,7 @@ await Promise.all([
 if (wanted === 'test') {
   await tool('build', ['scripts/build.mjs']);
   installPrograms();
+  openToNobody();
 }
 await vitest(wanted === 'check' ? all.filter((name) => quick.includes(name)) : all);
 

@@ -11,6 +11,8 @@ import { Owner } from './partner/owner.ts';
 
 /** `LATCHKEY_TEST_DIST`: judge another build, an installed one or a broken one. */
 const CLI = join(process.env.LATCHKEY_TEST_DIST ?? join(import.meta.dirname, '..', 'dist'), 'cli.cjs');
+/** Where another user can't read this one's Node, a copy that it can (scripts/test.mjs). */
+export const NODE = process.env.LATCHKEY_TEST_NODE ?? process.execPath;
 const START_MS = 20_000;
 const STOP_MS = 15_000;
 
@@ -128,7 +130,7 @@ export async function latchkey(
     readonly timeoutMs?: number;
   },
 ): Promise<CommandResult> {
-  const child = spawn(process.execPath, [CLI, ...args], {
+  const child = spawn(NODE, [CLI, ...args], {
     env: environment(options.home, options.env),
     cwd: options.home,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -149,16 +151,12 @@ export async function start(options: GatewayOptions = {}): Promise<Gateway> {
   const home = join(stateDir, '..');
   const config = JSON.parse(readFileSync(join(stateDir, 'latchkey.json'), 'utf8'));
   const runFile = join(stateDir, 'run', 'gateway.json');
-  const child = spawn(
-    process.execPath,
-    [CLI, 'gateway', 'run', '--port', '0', '--state-dir', stateDir, ...(options.args ?? [])],
-    {
-      env: environment(home, options.env),
-      cwd: home,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
-    },
-  );
+  const child = spawn(NODE, [CLI, 'gateway', 'run', '--port', '0', '--state-dir', stateDir, ...(options.args ?? [])], {
+    env: environment(home, options.env),
+    cwd: home,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+  });
   track(child);
   const output = collect(child);
   const exited = new Promise<number | null>((done) => child.once('close', done).once('error', () => done(null)));

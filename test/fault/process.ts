@@ -7,11 +7,13 @@ import { join, relative } from 'node:path';
 export const isRoot = process.getuid?.() === 0;
 /** Whom tests under root run the program as: nobody's account, without a home or a password. */
 export const NOBODY = 65_534;
-const CLI = join(import.meta.dirname, '..', '..', 'dist', 'cli.cjs');
+export const CLI = join(process.env.LATCHKEY_TEST_DIST ?? join(import.meta.dirname, '..', '..', 'dist'), 'cli.cjs');
+/** A copy where another user can't read this one's (scripts/test.mjs). */
+export const NODE = process.env.LATCHKEY_TEST_NODE ?? process.execPath;
 
 /** Whether nobody may read this checkout and its Node. Elsewhere than under root it is never asked. */
 export const nobodyRuns =
-  isRoot && spawnSync(process.execPath, [CLI, '--version'], { uid: NOBODY, gid: NOBODY, cwd: '/' }).status === 0;
+  isRoot && spawnSync(NODE, [CLI, '--version'], { uid: NOBODY, gid: NOBODY, cwd: '/' }).status === 0;
 if (isRoot && !nobodyRuns)
   console.log(`uid ${NOBODY} can't run ${CLI}: the program runs as root here, and some tests are skipped`);
 

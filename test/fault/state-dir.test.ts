@@ -21,7 +21,7 @@ import { type CommandResult, type Gateway, latchkey, newStateDir, removeStateDir
 import type { Identity } from '../partner/identity.ts';
 import { asking, gist, once, paired, READ } from '../scenario/act.ts';
 import { type Case, changed, DATABASES, DB, IDENTITIES, IDENTITY, inDatabase, own, PERMISSIONS } from './harm.ts';
-import { isRoot, NOBODY, nobodyRuns, tree, uid } from './process.ts';
+import { CLI, isRoot, NOBODY, NODE, nobodyRuns, tree, uid } from './process.ts';
 
 /** The lock and the log may be written by a start that is refused; what is kept may not. */
 const PASSING = /^(run\/|logs\/)/;
@@ -173,8 +173,7 @@ describe('threat 59: a state directory', () => {
     const stateDir = newStateDir({}, uid);
     homes.push(join(stateDir, '..'));
     // The mask is inherited; a worker of the suite can't set its own.
-    const cli = join(import.meta.dirname, '..', '..', 'dist', 'cli.cjs');
-    const line = `umask 000; "${process.execPath}" "${cli}" gateway run --port 0 --state-dir "${stateDir}" & p=$!; i=0; while [ ! -S "${stateDir}/run/gateway.sock" ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i+1)); done; sleep 0.3; kill $p; wait $p`;
+    const line = `umask 000; "${NODE}" "${CLI}" gateway run --port 0 --state-dir "${stateDir}" & p=$!; i=0; while [ ! -S "${stateDir}/run/gateway.sock" ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i+1)); done; sleep 0.3; kill $p; wait $p`;
     shell(line, stateDir);
     const modes = tree(stateDir, /^(latchkey\.json)$/);
     expect(Object.keys(modes)).toEqual(expect.arrayContaining([DB, IDENTITY, 'logs/gateway.jsonl']));

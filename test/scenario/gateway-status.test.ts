@@ -4,6 +4,7 @@ import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { NOBODY, nobodyRuns } from '../fault/process.ts';
 import { type Gateway, latchkey, start } from '../gateway.ts';
 import { Partner } from '../partner/client.ts';
 import { paired, READ, session } from './act.ts';
@@ -38,13 +39,13 @@ function everything(folder: string): string {
 }
 
 describe('rule: what can not be written', () => {
-  it.skipIf(process.getuid?.() !== 0)(
+  it.skipIf(!nobodyRuns)(
     'rule: a read-only state directory is a matter of permission: 77, and what mends it (as root alone: it is tried as another user)',
     async () => {
-      const gateway = await gatewayAt({ uid: 65_534 });
+      const gateway = await gatewayAt({ uid: NOBODY });
       expect(await gateway.halt()).toBe(0);
       const run = (...args: readonly string[]) =>
-        latchkey([...args, '--state-dir', gateway.stateDir], { home: join(gateway.stateDir, '..'), uid: 65_534 });
+        latchkey([...args, '--state-dir', gateway.stateDir], { home: join(gateway.stateDir, '..'), uid: NOBODY });
       const parts = [gateway.stateDir, join(gateway.stateDir, 'run')];
       for (const part of parts) chmodSync(part, 0o500);
       for (const args of [

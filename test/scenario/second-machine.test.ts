@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NOBODY, nobodyRuns } from '../fault/process.ts';
-import { newStateDir, removeStateDir } from '../gateway.ts';
+import { NODE, newStateDir, removeStateDir } from '../gateway.ts';
 import { type Machine, makeWire, noWire, type Wire } from '../namespace.ts';
 import { because, ended, type Running, run } from '../program.ts';
 
@@ -29,7 +29,7 @@ describe.skipIf(why !== null)(`A8 A18 A19 the second machine${because(why)}`, ()
       `--reuid=${uid}`,
       `--regid=${uid}`,
       '--clear-groups',
-      process.execPath,
+      NODE,
       CLI,
       ...args,
       '--state-dir',
