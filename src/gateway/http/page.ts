@@ -32,8 +32,8 @@ latchkey devices list</pre>
 <pre>latchkey devices list
 latchkey devices approve ID</pre>
 <h2>If something is refused</h2>
-<pre>latchkey gateway probe
-latchkey devices list</pre>
+<pre>latchkey why --last
+latchkey gateway probe</pre>
 </main>
 </body>
 </html>
