@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { codeOf } from './failure.ts';
+
+/** Loaded on use: it brings half a megabyte along, and few gateways are asked for their log. */
+const promises = () => process.getBuiltinModule('node:fs/promises');
 
 /** Which lines of a log file and of those that were rotated away from it (log-sink.ts). */
 export interface LogQuery {
@@ -113,7 +116,10 @@ class Parts {
 async function openPart(name: string): Promise<Part | null> {
   let handle: FileHandle;
   try {
-    handle = await open(name, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    handle = await promises().open(
+      name,
+      constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+    );
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return null;
     throw error;
