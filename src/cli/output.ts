@@ -55,7 +55,7 @@ function writeAll(file: number, text: string): boolean {
  * The last line of defence against what others wrote: but for line ends, tabs and the colours below nothing reaches a
  * terminal that it would obey. Within JSON an escape stands for the same character.
  */
-function visible(text: string): string {
+export function visible(text: string): string {
   return text
     .split(OWN)
     .map((part, i) =>
