@@ -7,10 +7,10 @@ import {
   type Facts,
   heldBy,
   holds,
-  isPermanentAdmin,
   makeCode,
   mayCall,
   maySee,
+  mayWrite,
   type Need,
   sees,
 } from '../core/authz/decide.ts';
@@ -125,9 +125,7 @@ export class Authority {
 
   /** Who may change a key of the configuration (config/apply.ts says which key is whose). */
   mayWrite(principal: Principal, writer: 'admin' | 'permanent' | 'owner'): boolean {
-    if (principal.kind === 'owner') return true;
-    if (writer === 'owner') return false;
-    return writer === 'permanent' ? isPermanentAdmin(this.decider(principal)) : this.isAdmin(principal);
+    return mayWrite(this.decider(principal), writer);
   }
 
   isAdmin(principal: Principal): boolean {

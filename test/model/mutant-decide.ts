@@ -50,7 +50,7 @@ export const DECIDING: readonly Row[] = [
   ['A7.9', 'decision.ts', 'return c.past === null ? NOT_FOUND', 'return c.past !== undefined ? NOT_FOUND'],
   ['A7.9', 'decision.ts', 'if (listed !== state.roles[role].request)\n', 'if (false)\n'],
   ['A7.10', 'decision.ts', 'by === null || !isPermanentAdmin(c.decider)', 'by === null'],
-  ['A7.10', 'decide.ts', 'return until(decider, ADMIN) === null;', 'return until(decider, ADMIN) !== undefined;'],
+  ['A7.10', 'decide.ts', '=> until(decider, ADMIN) === null;', '=> until(decider, ADMIN) !== undefined;'],
   ['A7.10', 'decision.ts', '{ rejection: null, decided: c.seq }', '{ decided: c.seq }'],
   ['A7.10', 'decision.ts', '{ rejection: null, decided: c.seq }', '{ rejection: null }'],
   [

@@ -80,6 +80,12 @@ export const MUTANTS = {
     'deviceToken(tokenKey, device, role, epoch + performance.now()),',
     ['test/scenario/t03-thousand-connects.test.ts'],
   ],
+  "A7 every admin writes what is the owner's": [
+    'src/core/authz/decide.ts',
+    "writer === 'permanent' && isPermanentAdmin(decider)",
+    'until(decider, ADMIN) !== undefined',
+    ['test/scenario/config.test.ts'],
+  ],
   'A11 any owner proof is taken': [
     'src/gateway/connect.ts',
     "return keys.same(proof, keys.ownerProof('client', lk, f.challenge.nonce));",

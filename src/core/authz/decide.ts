@@ -148,17 +148,19 @@ export function giveUntil(decider: Decider, role: Role, scope: Scope): End {
 }
 
 /** A7: holds admin without an end. */
-export function isPermanentAdmin(decider: Decider): boolean {
-  return until(decider, ADMIN) === null;
+export const isPermanentAdmin = (decider: Decider): boolean => until(decider, ADMIN) === null;
+
+/** A7: may this decider set what any admin may, one without an end, or the owner alone (config/apply.ts says which)? */
+export function mayWrite(decider: Decider, writer: 'admin' | 'permanent' | 'owner'): boolean {
+  if (decider.principal.kind === 'owner') return true;
+  return writer === 'admin' ? until(decider, ADMIN) !== undefined : writer === 'permanent' && isPermanentAdmin(decider);
 }
 
 export function isSelf(decider: Decider, state: DeviceState): boolean {
   return decider.principal.kind === 'device' && decider.principal.device === state.device;
 }
 
-export function asHeld(scopes: readonly Scope[]): readonly Held[] {
-  return scopes.map((scope) => ({ scope, until: null }));
-}
+export const asHeld = (scopes: readonly Scope[]): readonly Held[] => scopes.map((scope) => ({ scope, until: null }));
 
 /** A7: what of a device a decider sees: its own rows, and those that it could decide. */
 export function maySeeScopes(decider: Decider, state: DeviceState, role: Role, scopes: readonly Scope[]): boolean {
