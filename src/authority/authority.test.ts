@@ -155,6 +155,19 @@ test('A15 a stranger who asks and goes away leaves nothing behind', async () => 
   expect(authority.devices()).toEqual([]);
 });
 
+test('A7 a session that asked for pairing alone rejects what it sees, and removes it', async () => {
+  const { authority, connect, ensure } = await setUp();
+  await ensure([PAIRING, READ]);
+  const B = 'b'.repeat(64) as DeviceId;
+  await connect([READ], { device: B });
+  const narrow: Principal = { kind: 'device', device: A, role: 'operator', asked: [PAIRING] };
+  const id = authority.peek(B)?.roles.operator.request?.id as RequestId;
+  const silent: Principal = { ...narrow, asked: [READ] };
+  expect((await authority.decide(silent, { kind: 'reject', id }, null)).reply).toMatchObject({ kind: 'refused' });
+  expect((await authority.decide(narrow, { kind: 'reject', id }, null)).reply).toMatchObject({ changed: true });
+  expect((await authority.decide(narrow, { kind: 'remove' }, B)).reply).toMatchObject({ changed: true });
+});
+
 test('A7 a decider sees what it could decide with all it holds, and decides with what its session asked for', async () => {
   const { authority, connect, ensure } = await setUp();
   await ensure([PAIRING, READ]);

@@ -3,6 +3,7 @@ import {
   canGive,
   type Denial,
   decideKeyless,
+  deciderOf,
   effective,
   type Facts,
   heldBy,
@@ -342,7 +343,7 @@ export class Authority {
     const at = this.#world.now();
     // A7: what the decider holds is computed here, in the transaction that commits the decision.
     const self = principal.kind === 'device' ? this.#ledger.load(draft, principal.device) : null;
-    const decider = { principal, held: heldBy(principal, { self, secretScopes: this.#world.secretScopes() }, at) };
+    const decider = deciderOf(input.kind, principal, { self, secretScopes: this.#world.secretScopes() }, at);
     const common = { at, seq, fresh, decider };
     if (input.kind === 'approve') return { ...common, ...input, past };
     if (input.kind === 'reject') return { ...common, ...input, past };

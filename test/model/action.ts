@@ -44,11 +44,11 @@ export function principalOf(w: World, who: Who): Principal | null {
   return { kind: 'device', device: (w.devices[who] as DeviceState).device, role: 'operator', asked: session };
 }
 
-export function deciderOf(core: Core, w: World, who: Who): Decider | null {
+export function deciderOf(core: Core, w: World, who: Who, kind: Command['kind']): Decider | null {
   const principal = principalOf(w, who);
   if (principal === null) return null;
   const self = typeof who === 'number' ? (w.devices[who] as DeviceState) : null;
-  return { principal, held: core.decide.heldBy(principal, { self, secretScopes: w.secret }, w.at) };
+  return core.decide.deciderOf(kind, principal, { self, secretScopes: w.secret }, w.at);
 }
 
 const short = (scopes: readonly Scope[] | null): string =>
@@ -198,7 +198,7 @@ export function decide(core: Core, who: Who, device: number, d: Decision, fate: 
     return session === undefined ? null : `${screen} ${w.devices[who]?.revision} ${letters(session)}`;
   };
   const go = remembered(core, device, dependsOn, (w) => {
-    const decider = deciderOf(core, w, who);
+    const decider = deciderOf(core, w, who, d.kind);
     if (decider === null) return null;
     const names = d.kind === 'approve' || d.kind === 'reject';
     const id = names ? idBy(w, device, by ?? 'request', d.role ?? 'operator') : undefined;
@@ -285,7 +285,7 @@ export function makeCode(core: Core, who: Who, scopes: readonly Scope[], room: n
   return {
     name: `${typeof who === 'number' ? `device${who}'s session` : who} makes a code for ${role === 'node' ? 'node ' : ''}${short(scopes)}`,
     run: (w) => {
-      const decider = deciderOf(core, w, who);
+      const decider = deciderOf(core, w, who, 'approve');
       if (decider === null) return null;
       const made = core.decide.makeCode({ at: w.at, seq: w.seq + 1, decider, id: codeId(w.seq + 1), role, scopes });
       const to = made.ok ? withCode(w, made.value, room) : w;

@@ -96,6 +96,21 @@ export const DECIDING: readonly Row[] = [
   ['A8.1', 'change.ts', "{ kind: 'tell.grant', device: state.device, role },", ''],
   ['A8.1', 'decision.ts', "...closed(state, role, listed, 'approved'),", ''],
   ['A8.2', 'connect.ts', 'if (c.waits) return', 'if (true) return'],
+  ['A7.16', 'decide.ts', 'heldBy(isNo ? whole(principal) : principal, facts, at)', 'heldBy(principal, facts, at)'],
+  ['A7.16', 'decide.ts', 'heldBy(isNo ? whole(principal)', 'heldBy(facts ? whole(principal)'],
+  ['A7.16', 'decide.ts', "kind === 'reject' || kind === 'remove') &&", "kind === 'reject') &&"],
+  [
+    'A7.16',
+    'decide.ts',
+    "kind === 'reject' || kind === 'remove') &&",
+    "kind === 'reject' || kind === 'remove' || kind === 'revoke') &&",
+  ],
+  [
+    'A7.16',
+    'decide.ts',
+    ' && holds(principal, facts, PAIRING, at) !== undefined;\n  return { principal, held',
+    ';\n  return { principal, held',
+  ],
   [
     'A9.1',
     'decision.ts',

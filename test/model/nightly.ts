@@ -50,7 +50,7 @@ function begin(
     name: `device${by} begins to ${name}`,
     run: (w) => {
       if (w.pending !== null) return null;
-      const decider = deciderOf(core, w, by);
+      const decider = deciderOf(core, w, by, d.kind);
       const id = w.devices[0]?.roles.operator.request?.id;
       if (decider === null || ((d.kind === 'approve' || d.kind === 'reject') && id === undefined)) return null;
       return around({ ...w, pending: { name, by, decider, id, isFresh: true } });

@@ -1,7 +1,7 @@
 import type { Command, Connect, Decider, Effect, Step } from '../../src/core/authz/command.ts';
 import { canGive, giveUntil, heldBy, isPermanentAdmin, isSelf } from '../../src/core/authz/decide.ts';
 import type { Giver } from '../../src/core/authz/principal.ts';
-import { beyond, coversAll, type Held, heldUntil, ROLES, type Role } from '../../src/core/authz/scope.ts';
+import { beyond, coversAll, type Held, heldUntil, PAIRING, ROLES, type Role } from '../../src/core/authz/scope.ts';
 import type { CodeState, DeviceState, GrantEntry } from '../../src/core/authz/state.ts';
 import { isLive, reaches } from '../../src/core/base/instant.ts';
 import { live } from './predicate-connect.ts';
@@ -62,12 +62,12 @@ function wrongGift(from: World, before: DeviceState, role: Role, c: Command, ent
         )
       )
         return 'A7: more was given than was asked';
-      return canGive(honest(from, c.decider), role, given, 'judged')
+      return canGive(honest(from, c.decider, c.kind), role, given, 'judged')
         ? null
         : 'A7: the decider did not hold what it gave';
     }
     case 'ensure': {
-      const decider = honest(from, c.decider);
+      const decider = honest(from, c.decider, c.kind);
       if (!isPermanentAdmin(decider)) return 'A7: somebody other than owner or permanent admin ensured';
       return canGive(decider, role, given, 'judged') ? null : 'A7: the decider did not hold what it ensured';
     }
@@ -141,11 +141,20 @@ export function wrongByCode(from: World, before: DeviceState, c: Connect, { repl
   return counts === isBy ? null : `A14: a code that ${counts ? 'counts was not' : 'is as none was'} used`;
 }
 
-/** What the decider's session really holds now, whatever it was told. */
-export function honest(from: World, decider: Decider): Decider {
+/**
+ * What really counts in the decider now, whatever it was told: what its session holds or, of a no that the session may
+ * say at all (A7.16), all that it could hold.
+ */
+export function honest(from: World, decider: Decider, kind: Command['kind']): Decider {
   const { principal } = decider;
   const self = principal.kind === 'device' ? (from.devices.find((d) => d.device === principal.device) ?? null) : null;
-  return { principal, held: heldBy(principal, { self, secretScopes: from.secret }, from.at) };
+  const facts = { self, secretScopes: from.secret };
+  const held = heldBy(principal, facts, from.at);
+  const maySayNo = (kind === 'reject' || kind === 'remove') && held.some((h) => h.scope === PAIRING);
+  return {
+    principal,
+    held: maySayNo && 'asked' in principal ? heldBy({ ...principal, asked: null }, facts, from.at) : held,
+  };
 }
 
 /** A7, A4: a grant shrinks by a decision of somebody who could have given it, or by the device itself. */
@@ -156,11 +165,11 @@ function wrongLoss(from: World, before: DeviceState, role: Role, c: Command): st
     case 'revoke':
     case 'remove': {
       const entries = (before.roles[role].grant?.entries ?? []).filter((e) => isLive(e.until, c.at));
-      if (isSelf(c.decider, before) || canGive(honest(from, c.decider), role, entries, 'judged')) return null;
+      if (isSelf(c.decider, before) || canGive(honest(from, c.decider, c.kind), role, entries, 'judged')) return null;
       return 'A7: somebody narrowed or ended what he could not have given';
     }
     case 'ensure':
-      return isPermanentAdmin(honest(from, c.decider)) ? null : 'A7: somebody ensured who may not';
+      return isPermanentAdmin(honest(from, c.decider, c.kind)) ? null : 'A7: somebody ensured who may not';
     default:
       return c.kind === 'connect' ? 'A4: a connect lost something' : `A20: ${c.kind} took or shortened something`;
   }

@@ -71,7 +71,7 @@ function wrongReply(
     const isReducing = c.kind === 'narrow' || c.kind === 'rotate' || c.kind === 'revoke' || c.kind === 'remove';
     const isOwn = isReducing && isSelf(c.decider, before);
     if (isOwn && !['not_found', 'beyond_grant'].includes(reply.refusal.code)) return 'A7: a device may not end its own';
-    const hasAll = 'decider' in c && isPermanentAdmin(honest(from, c.decider));
+    const hasAll = 'decider' in c && isPermanentAdmin(honest(from, c.decider, c.kind));
     return hasAll && ['missing_scope', 'beyond_decider'].includes(reply.refusal.code)
       ? 'A7: an admin may not decide'
       : null;
@@ -153,7 +153,8 @@ function wrongDecision(from: World, before: DeviceState, after: DeviceState, c: 
       if ([after.roles[role].request?.id, after.roles[role].rejection?.id].includes(c.id))
         return 'A5: a decided id stays open';
       const all = (listed?.scopes ?? []).map((scope) => ({ scope, until: null }));
-      if (!canGive(honest(from, c.decider), role, all, 'aside')) return 'A7: decided about an ask beyond the decider';
+      if (!canGive(honest(from, c.decider, c.kind), role, all, 'aside'))
+        return 'A7: decided about an ask beyond the decider';
       if (c.kind === 'reject' && live(after.roles[role], c.at).join() !== live(before.roles[role], c.at).join())
         return 'A7: a rejection touched the grant';
       const left = beyond(listed?.scopes ?? [], live(after.roles[role], c.at));
@@ -197,7 +198,7 @@ function wrongAskEnd(from: World, before: DeviceState, c: Command & { kind: 'rem
   );
   if (grant !== null || asks.length === 0 || isSelf(c.decider, before)) return null;
   const all = asks.flatMap((x) => x.scopes).map((scope) => ({ scope, until: null }));
-  return canGive(honest(from, c.decider), role, all, 'aside') ? null : 'A7: removed an ask beyond the decider';
+  return canGive(honest(from, c.decider, c.kind), role, all, 'aside') ? null : 'A7: removed an ask beyond the decider';
 }
 
 function wrongEnd(before: DeviceState, after: DeviceState, c: Command, role: Role): string | null {

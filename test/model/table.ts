@@ -125,9 +125,10 @@ export class Table {
     return { principal: { kind: 'device', device: device as DeviceId, role: 'operator', asked: null }, held: expanded };
   }
 
-  as(principal: Principal): Decider {
+  /** Who decides `kind`, by the rules of the core. */
+  as(principal: Principal, kind: Command['kind'] = 'approve'): Decider {
     const facts: Facts = { self: principal.kind === 'device' ? this.state : null, secretScopes: this.secret };
-    return { principal, held: this.core.decide.heldBy(principal, facts, this.at) };
+    return this.core.decide.deciderOf(kind, principal, facts, this.at);
   }
 
   /** `'done'`, `'same'`, or the code of the refusal. */

@@ -308,6 +308,27 @@ export const DECIDING: readonly Transcript[] = [
     },
   },
   {
+    rule: 'A7.16',
+    title: 'a session that asked for pairing alone rejects and removes by all it could hold, and gives nothing so',
+    play(core) {
+      const session = (asked: string): Principal => ({ kind: 'secret', asked: scopes(asked) });
+      const t = new Table(core);
+      t.secret = scopes('p r w');
+      const id = asking(t, 'r');
+      equal(t.approve(id, null, t.as(session('p'))), 'not_found');
+      // What a decision needs besides, a no needs too: that the session asked to decide at all.
+      equal(t.reject(id, t.as(session('r w'), 'reject')), 'missing_scope');
+      equal(t.reject(id, t.as(session('p'), 'reject')), 'done');
+      equal(t.approve(t.role().rejection?.id), 'done');
+      equal(t.narrow('', t.as(session('p'), 'narrow')), 'not_found');
+      equal(t.revoke(t.as(session('p'), 'revoke')), 'not_found');
+      equal(t.remove(t.as(session('p'), 'remove')), 'done');
+      t.ensure('a');
+      // All it could hold is not all there is.
+      equal(t.remove(t.as(session('p'), 'remove')), 'not_found');
+    },
+  },
+  {
     rule: 'A7.14',
     title: 'narrowing keeps who gave what is left, and for how long',
     play(core) {

@@ -3,7 +3,7 @@ import type { CodeId, DeviceId, Giver, Principal, RequestId } from './principal.
 import type { Held, Role, Scope } from './scope.ts';
 import type { CodeState, Comparison, DeviceState, Label, Request } from './state.ts';
 
-/** Who decides, and what that principal holds in the committing transaction (A7). Made by decide.ts `heldBy`. */
+/** Who decides, and what that principal holds in the committing transaction (A7). Made by decide.ts `deciderOf`. */
 export interface Decider {
   readonly principal: Principal;
   readonly held: readonly Held[];
@@ -24,11 +24,7 @@ export interface Room {
   /** Opened within the last ten minutes. */
   readonly recent: number;
   /** The source's oldest request that nobody waits at: it makes room, and is ended in the same transaction. */
-  readonly oldest: {
-    readonly device: DeviceId;
-    readonly role: Role;
-    readonly id: RequestId;
-  } | null;
+  readonly oldest: { readonly device: DeviceId; readonly role: Role; readonly id: RequestId } | null;
   /** When there is room again, at the latest. */
   readonly freeAt: Instant;
 }

@@ -1,7 +1,7 @@
 import { DAY_MS, type End, type Instant, isLive, MINUTE_MS, reaches } from '../base/instant.ts';
 import { unreachable } from '../base/never.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import type { CodeFact, Connect, Decider, MakeCode, Refusal } from './command.ts';
+import type { CodeFact, Command, Connect, Decider, MakeCode, Refusal } from './command.ts';
 import { COMPONENTS, type CodeId, type Giver, giverOf, type Principal } from './principal.ts';
 import {
   ADMIN,
@@ -72,6 +72,17 @@ export function heldBy(principal: Principal, facts: Facts, at: Instant): readonl
     const until = holds(principal, facts, scope, at);
     return until === undefined ? [] : [{ scope, until }];
   });
+}
+
+const whole = (p: Principal): Principal => (p.kind === 'device' || p.kind === 'secret' ? { ...p, asked: null } : p);
+
+/**
+ * A7: who decides, with what counts in it. A no gives nobody anything: beside `pairing`, a session rejects and removes
+ * by all that it could hold, as it sees the list. OpenClaw's 9.6 asks for `pairing` alone to do so.
+ */
+export function deciderOf(kind: Command['kind'], principal: Principal, facts: Facts, at: Instant): Decider {
+  const isNo = (kind === 'reject' || kind === 'remove') && holds(principal, facts, PAIRING, at) !== undefined;
+  return { principal, held: heldBy(isNo ? whole(principal) : principal, facts, at) };
 }
 
 /** What a connection of `role` is told that it holds of its grant. */
@@ -169,7 +180,7 @@ export function maySeeScopes(decider: Decider, state: DeviceState, role: Role, s
 
 /**
  * A7: does `principal` see this row in a list, or hear of it? By all that it could hold, not by what its session asked
- * for: OpenClaw's 9.6 lists with `pairing` alone and asks for more to decide. Deciding is judged by the session.
+ * for: OpenClaw's 9.6 lists with `pairing` alone and asks for more to decide. What gives is judged by the session.
  */
 export function sees(
   principal: Principal,
@@ -177,10 +188,10 @@ export function sees(
   row: { readonly device: DeviceState; readonly role: Role; readonly scopes: readonly Scope[] },
   at: Instant,
 ): boolean {
-  const whole = principal.kind === 'device' || principal.kind === 'secret' ? { ...principal, asked: null } : principal;
+  const all = whole(principal);
   // Asked for each session and event: what admin covers needs no list of all that is held.
-  if (holds(whole, facts, ADMIN, at) !== undefined) return true;
-  return maySeeScopes({ principal: whole, held: heldBy(whole, facts, at) }, row.device, row.role, row.scopes);
+  if (holds(all, facts, ADMIN, at) !== undefined) return true;
+  return maySeeScopes({ principal: all, held: heldBy(all, facts, at) }, row.device, row.role, row.scopes);
 }
 
 /** A14: a code that counts now, and what it gives; `null` where it is as none. */
@@ -227,12 +238,7 @@ export function makeCode(c: MakeCode): Result<CodeState, Refusal> {
 }
 
 /** A connect without a key. The secret opens a session on a direct socket, and nothing anywhere else (A13). */
-export function decideKeyless(c: {
-  readonly origin: Connect['origin'];
-  readonly secret: Connect['secret'];
-  readonly direct: boolean;
-  readonly role: Role;
-}): Result<null, Refusal> {
+export function decideKeyless(c: Pick<Connect, 'origin' | 'secret' | 'direct' | 'role'>): Result<null, Refusal> {
   if (c.origin === 'foreign') return err({ code: 'origin', retry: 'never' });
   if (c.secret === 'wrong') return err({ code: 'secret_mismatch', retry: 'never' });
   if (c.secret !== 'right' || !c.direct || c.role !== 'operator')

@@ -25,12 +25,7 @@ export function requestId(text: string): RequestId {
  */
 export type Principal =
   | { readonly kind: 'owner' }
-  | {
-      readonly kind: 'device';
-      readonly device: DeviceId;
-      readonly role: Role;
-      readonly asked: readonly Scope[] | null;
-    }
+  | { readonly kind: 'device'; readonly device: DeviceId; readonly role: Role; readonly asked: readonly Scope[] | null }
   | { readonly kind: 'secret'; readonly asked: readonly Scope[] | null }
   | { readonly kind: 'internal'; readonly component: Component }
   // A21: kinds that exist already, so that nothing has to be widened when their doors open.
