@@ -11,7 +11,7 @@ import { gatewayText } from '../core/protocol/signed.ts';
 import type { Trace } from '../store/store.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Answer } from './answer.ts';
-import type { Challenge, ConnectFacts, DoorRules, Keys, Verdict } from './connect.ts';
+import { type Challenge, type ConnectFacts, claimed, type DoorRules, type Keys, type Verdict } from './connect.ts';
 import { type Asked, Connection, type House } from './connection.ts';
 import type { Diary } from './diary.ts';
 import { type Caller, Dispatch } from './dispatch.ts';
@@ -201,7 +201,7 @@ export class Gateway implements House {
       label: facts.label,
       source: facts.position.source,
       caps: facts.params.caps ?? [],
-      instanceId: facts.params.client.instanceId ?? null,
+      instanceId: claimed(facts.params.client.instanceId),
       since: this.#options.clock.now(),
       listening: false,
     };

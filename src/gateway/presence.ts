@@ -17,7 +17,13 @@ export interface PresenceEntry {
   readonly instanceId?: string;
 }
 
-/** Who is connected: the gateway itself, then one line for each live session that is not a passing command. */
+/** Lines that an answer has at most: with many clients the list is for a look, and goes out with every hello. */
+const LINES_MAX = 200;
+
+/**
+ * Who is connected: the gateway itself, then one line for each live session that is not a passing command; of too many
+ * the newest.
+ */
 export function presenceOf(
   self: { readonly host: string; readonly version: string; readonly platform: string; readonly now: Instant },
   sessions: readonly Session[],
@@ -32,7 +38,8 @@ export function presenceOf(
     ts: self.now,
     text: `Gateway: ${self.host} · latchkey ${self.version}`,
   };
-  return [own, ...sessions.filter((s) => !isPassing(s)).map((s) => entryOf(s, scopesOf(s)))];
+  const staying = sessions.filter((s) => !isPassing(s)).slice(1 - LINES_MAX);
+  return [own, ...staying.map((s) => entryOf(s, scopesOf(s)))];
 }
 
 /** Command lines come and go with every command: they are no presence. */

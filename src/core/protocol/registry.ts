@@ -1,4 +1,5 @@
 import type { OperatorScope } from '../authz/scope.ts';
+import { channelsStatus } from './method/channel.ts';
 import { codeCreate, setupCode } from './method/code.ts';
 import { configGet, configPatch, configSchema, configSchemaLookup, configSet } from './method/config.ts';
 import { decisionExplain } from './method/explain.ts';
@@ -13,6 +14,7 @@ import {
   tokenRotateSelf,
   waitUpgrade,
 } from './method/grant.ts';
+import { lastHeartbeat } from './method/heartbeat.ts';
 import { logsTail } from './method/logs.ts';
 import { type InputOf, type Method, type OutputOf, type RowName, rowName } from './method/method.ts';
 import {
@@ -30,6 +32,8 @@ export const METHODS = [
   health,
   status,
   systemPresence,
+  lastHeartbeat,
+  channelsStatus,
   configGet,
   configSet,
   configPatch,

@@ -21,6 +21,7 @@ export async function status(c: Context, input: MethodInput<'status'>): Promise<
     pid: f.pid,
     uptimeMs: f.uptimeMs,
     rssBytes: process.memoryUsage.rss(),
+    loop: c.services.loop(),
     latchkey: {
       addresses: f.addresses,
       tls: f.tls ?? null,

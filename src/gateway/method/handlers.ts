@@ -1,10 +1,12 @@
 import type { Handlers } from '../../core/protocol/registry.ts';
+import * as channel from './channel.ts';
 import * as code from './code.ts';
 import * as config from './config.ts';
 import * as device from './device.ts';
 import { explain } from './explain.ts';
 import * as gateway from './gateway.ts';
 import type { Context } from './handler.ts';
+import * as heartbeat from './heartbeat.ts';
 import * as logs from './logs.ts';
 
 /** Each row of the registry and its handler: one missing or too many does not compile. */
@@ -12,6 +14,8 @@ export const HANDLERS: Handlers<Context> = {
   health: gateway.health,
   status: gateway.status,
   'system-presence': gateway.systemPresence,
+  'last-heartbeat': heartbeat.last,
+  'channels.status': channel.status,
   'config.get': config.get,
   'config.set': config.set,
   'config.patch': config.patch,

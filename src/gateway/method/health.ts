@@ -31,6 +31,7 @@ export interface StatusFacts {
   readonly pid: number;
   readonly uptimeMs: number;
   readonly rssBytes: number;
+  readonly loop: LoopFacts;
   /** Latchkey's own part of the answer: what `latchkey status` shows. */
   readonly latchkey: Record<string, unknown>;
 }
@@ -53,6 +54,7 @@ export function statusOf(facts: StatusFacts) {
       recent: [],
       byAgent: [{ agentId: MAIN, path: '', count: 0, recent: [] }],
     },
+    eventLoop: facts.loop,
     processMemory: { rssBytes: facts.rssBytes },
     pid: facts.pid,
     uptimeMs: facts.uptimeMs,

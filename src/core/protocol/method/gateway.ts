@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import * as Type from '../type.ts';
 import type { Method } from './method.ts';
 import { ADMIN, READ } from './scope.ts';
 import { IdempotencyKey, Instant } from './shape.ts';
@@ -18,6 +18,18 @@ const Heartbeat = Type.Object({
   prompt: Type.String(),
   target: Type.String(),
   ackMaxChars: Type.Number(),
+});
+
+/** How well the process keeps up. Milliseconds, and shares from 0 to 1. */
+export const EventLoop = Type.Object({
+  degraded: Type.Boolean(),
+  degradedSinceMs: Type.Union([Type.Number(), Type.Null()]),
+  reasons: Type.Array(Type.String()),
+  intervalMs: Type.Number(),
+  delayP99Ms: Type.Number(),
+  delayMaxMs: Type.Number(),
+  utilization: Type.Number(),
+  cpuCoreRatio: Type.Number(),
 });
 
 export const health = {
@@ -48,17 +60,7 @@ export const health = {
       errors: Type.Array(Type.Unknown()),
       unavailable: Type.Array(Type.Unknown()),
     }),
-    /** Milliseconds, and shares from 0 to 1. */
-    eventLoop: Type.Object({
-      degraded: Type.Boolean(),
-      degradedSinceMs: Type.Union([Type.Number(), Type.Null()]),
-      reasons: Type.Array(Type.String()),
-      intervalMs: Type.Number(),
-      delayP99Ms: Type.Number(),
-      delayMaxMs: Type.Number(),
-      utilization: Type.Number(),
-      cpuCoreRatio: Type.Number(),
-    }),
+    eventLoop: EventLoop,
   }),
   errors: [],
   summary: 'Whether the gateway works. Answered to every session, whatever it holds.',
@@ -116,6 +118,7 @@ export const status = {
       failures: Type.Integer(),
     }),
     taskAudit: Type.Object({ total: Type.Integer(), warnings: Type.Integer(), errors: Type.Integer() }),
+    eventLoop: EventLoop,
     pid: Type.Integer(),
     uptimeMs: Type.Number(),
     /** Latchkey's own part: what `latchkey status` shows. */
