@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
-import { ERRORS, type ErrorCode, type ErrorContext, remedyFor } from '../core/protocol/error.ts';
+import { ERRORS, type ErrorCode, type ErrorContext, refuse, remedyFor } from '../core/protocol/error.ts';
+import { spelled } from '../core/protocol/spelled.ts';
 import { systemClock } from '../system/clock.ts';
 import type { Host } from './context.ts';
 import { buildProgram } from './program.ts';
@@ -59,6 +60,10 @@ test.each(Object.keys(ERRORS) as ErrorCode[])(
       if (isAdvice) continue;
       expect(remedy.startsWith(`${context.command ?? 'latchkey'} `), remedy).toBe(true);
       expect([remedy, await parses(remedy)]).toEqual([remedy, 'ok']);
+      // What other programs print is the same command, and says where.
+      const { message } = spelled(refuse(code, context)).error;
+      const inBrackets = message.slice(message.lastIndexOf(' (') + 2, -1);
+      expect(readRemedy(inBrackets)).toEqual({ kind: 'run', text: remedy, isThere: true, note: null });
     }
   },
 );

@@ -20,6 +20,7 @@ import {
   PREAUTH_MESSAGE_BYTES,
   UNAUTHORIZED_MAX,
 } from '../core/protocol/limit.ts';
+import { spelled } from '../core/protocol/spelled.ts';
 import type { Answer } from './answer.ts';
 import {
   type Challenge,
@@ -207,20 +208,20 @@ export class Connection implements Receiver {
         const answer = this.#answers.get(action.id);
         this.#answers.delete(action.id);
         if (answer?.ok) this.#send(okFrame(action.id, answer.payload));
-        else if (answer) this.#send(errorFrame(action.id, answer.refused.error));
+        else if (answer) this.#send(errorFrame(action.id, this.#inWords(answer.refused).error));
         return;
       }
       case 'refuse': {
         const context = { ...this.#asked?.context, ...(action.code === 'busy' ? { retryAfterMs: 250 } : {}) };
         const refused = action.code === 'verdict' ? this.#refusal : this.#noted(refuse(action.code, context));
-        if (refused !== null) this.#send(errorFrame(action.id, refused.error));
+        if (refused !== null) this.#send(errorFrame(action.id, this.#inWords(refused).error));
         return;
       }
       case 'raise-limit':
         return this.#pipe.allow(MAX_PAYLOAD_BYTES);
       case 'close': {
         const refused = action.cause === 'verdict' ? this.#refusal : refuse(action.cause, this.#asked?.context ?? {});
-        const close = refused?.close ?? { code: 1008, reason: refused?.error.message ?? '' };
+        const close = (refused && this.#inWords(refused).close) ?? { code: 1008, reason: refused?.error.message ?? '' };
         if (this.#session !== null) this.#gateway.tracer.ended(this.#session, action.cause);
         this.#leave();
         return this.#pipe.close(close.code, close.reason);
@@ -358,6 +359,12 @@ export class Connection implements Receiver {
     this.#answers.set(id, answer);
     this.#feed({ kind: 'answered', id, refused: !answer.ok && answer.denied });
     this.#answers.delete(id);
+  }
+
+  /** A16: a client that brings a nonce of its own has the table of remedies; OpenClaw's are told in words. */
+  #inWords(refused: Refused): Refused {
+    const { door, lk } = this.#pipe.facts;
+    return door === 'owner' || lk !== null ? refused : spelled(refused);
   }
 
   #send(frame: unknown): void {

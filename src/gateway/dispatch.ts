@@ -7,6 +7,7 @@ import { type Method, rowName } from '../core/protocol/method/method.ts';
 import { lookup, METHODS, type MethodRow, rowFor } from '../core/protocol/registry.ts';
 import { StaleRevision } from '../store/store.ts';
 import type { Answer } from './answer.ts';
+import { askedFor, deskOf } from './explain/story.ts';
 import { Idempotency } from './idempotency.ts';
 import { Busy, type Context, Denied, type Services, WrongParams } from './method/handler.ts';
 import { HANDLERS } from './method/handlers.ts';
@@ -57,15 +58,26 @@ export class Dispatch {
     const self = principal.kind === 'device' ? { deviceId: principal.device, role: principal.role } : null;
     const method = rowFor(rows, typeof input === 'object' ? (input as Record<string, unknown>) : {}, self);
     const allowed = this.#services.authority.mayCall(principal, needOf(method));
-    if (!allowed.ok) return { ok: false, refused: denial(allowed.error, context), denied: true };
+    if (!allowed.ok) return { ok: false, refused: this.#denial(allowed.error, caller, context), denied: true };
     const validator = validatorOf(method);
     if (!validator.Check(input)) {
       const issues = [...validator.Errors(input)];
-      return no(
-        refuse('params_invalid', { ...context, text: invalidText(issues as Parameters<typeof invalidText>[0]) }),
-      );
+      return no(refuse('params_invalid', { ...context, text: invalidText(issues as Parameters<typeof invalidText>[0]) }));
     }
     return this.#idempotency.once(principal, name, input, () => this.#handle(method, caller, input, context));
+  }
+
+  #denial(denied: Denial, { principal, session }: Caller, context: ErrorContext): Refused {
+    switch (denied.code) {
+      case 'role':
+        return refuse('wrong_role', { ...context, role: denied.role });
+      case 'missing_scope': {
+        const asked = askedFor(deskOf({ services: this.#services, principal, session }), denied.scope);
+        return refuse('missing_scope', { ...context, ...asked, scopes: [denied.scope] });
+      }
+      case 'component':
+        return refuse('component', context);
+    }
   }
 
   async #handle(method: Method, caller: Caller, input: unknown, context: ErrorContext): Promise<Answer> {
@@ -119,14 +131,3 @@ export function needOf(method: Method): Need {
 }
 
 export const NEEDS: readonly Need[] = METHODS.map(needOf);
-
-function denial(denied: Denial, context: ErrorContext): Refused {
-  switch (denied.code) {
-    case 'role':
-      return refuse('wrong_role', { ...context, role: denied.role });
-    case 'missing_scope':
-      return refuse('missing_scope', { ...context, scopes: [denied.scope] });
-    case 'component':
-      return refuse('component', context);
-  }
-}

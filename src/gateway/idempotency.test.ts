@@ -31,7 +31,7 @@ test('rule the same key of the same principal and method has its effect once', a
 
 test('rule a failure that may pass is tried again under its key', async () => {
   const ids = new Idempotency();
-  const refused = { error: { code: 'UNAVAILABLE', message: '', retryable: true }, close: null };
+  const refused = { error: { code: 'UNAVAILABLE', message: '', retryable: true }, close: null, remedy: null };
   const { call, calls } = counted((n) => (n === 1 ? { ok: false, refused, denied: false } : { ok: true, payload: n }));
   const key = { idempotencyKey: 'k' };
   expect((await ids.once(OWNER, 'm', key, call)).ok).toBe(false);

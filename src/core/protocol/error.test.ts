@@ -99,6 +99,7 @@ describe('refusals', () => {
     const c = { scopes: ['operator.admin'] };
     expect(refuse('missing_scope', { protocol: 4, ...c })).toEqual({
       close: null,
+      remedy: 'latchkey devices list',
       error: {
         code: 'FORBIDDEN',
         message: 'missing scope: operator.admin',

@@ -18,6 +18,8 @@ export interface Refused {
   readonly error: WireError;
   /** `null`: it stays open. */
   readonly close: Close | null;
+  /** The command that mends it; `null`: none does. */
+  readonly remedy: string | null;
 }
 
 function isErrorCode(name: string): name is ErrorCode {
@@ -52,7 +54,11 @@ function detailsOf(name: ErrorCode, entry: Entry, c: ErrorContext): Record<strin
     case 'PAIRING_REQUIRED':
       return pairingDetails(entry, c);
     case 'MISSING_SCOPE':
-      return { missingScope: c.scopes?.[0] ?? '', requiredScopes: c.scopes ?? [] };
+      return {
+        missingScope: c.scopes?.[0] ?? '',
+        requiredScopes: c.scopes ?? [],
+        ...(c.requestId === undefined ? {} : { requestId: c.requestId }),
+      };
     case 'CONTROL_UI_ORIGIN_NOT_ALLOWED':
       return { reason: 'origin not allowed' };
     case 'AUTH_TOKEN_MISMATCH':
@@ -100,10 +106,11 @@ export function refuse(name: ErrorCode, c: ErrorContext): Refused {
     ...(entry.retry === 'after' ? { retryable: true } : {}),
     ...(retryAfterMs === null ? {} : { retryAfterMs: Math.max(0, Math.ceil(retryAfterMs)) }),
   };
-  if (entry.close === null) return { error, close: null };
+  const remedy = entry.remedy?.(c) ?? null;
+  if (entry.close === null) return { error, close: null, remedy };
   const named = entry.detail === 'PAIRING_REQUIRED' && c.protocol !== 3 && c.requestId !== undefined;
   const reason = closeReason(named ? `${message} (requestId: ${c.requestId})` : message);
-  return { error, close: { code: entry.close, reason } };
+  return { error, close: { code: entry.close, reason }, remedy };
 }
 
 /**

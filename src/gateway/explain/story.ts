@@ -1,5 +1,5 @@
 import type { DeviceId, RequestId } from '../../core/authz/principal.ts';
-import { coversAll, ROLES, type Role } from '../../core/authz/scope.ts';
+import { coversAll, ROLES, type Role, type Scope } from '../../core/authz/scope.ts';
 import type { DeviceState, Label, Rejection, Request } from '../../core/authz/state.ts';
 import { isLive } from '../../core/base/instant.ts';
 import { ERRORS, type ErrorCode, type ErrorContext, remedyFor } from '../../core/protocol/error.ts';
@@ -81,6 +81,15 @@ export function remedyOf(desk: Desk, code: string, row: StoredTrace): string | n
     authMode: desk.context.services.facts().authMode,
   };
   return remedyFor(code, context)?.remedy ?? null;
+}
+
+/** What the caller's own device asked and was not given, where that is what it misses now. */
+export function askedFor(desk: Desk, scope: Scope): Pick<ErrorContext, 'requestId'> {
+  const { services, principal } = desk.context;
+  if (principal.kind !== 'device') return {};
+  const listed = listedOf(desk, services.authority.peek(principal.device));
+  const asked = listed.find(({ role, row }) => role === principal.role && coversAll(row.scopes, [scope]));
+  return asked === undefined ? {} : { requestId: asked.row.id };
 }
 
 export function approveCommand(id: RequestId): string {
