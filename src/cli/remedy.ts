@@ -14,7 +14,7 @@ export interface Remedy {
 
 /** With what a remedy begins that is a command line. */
 const PROGRAM =
-  /^(?:[A-Z_]+=\S+ )?(?:latchkey|openclaw|npm|npx|sudo|for|sqlite3|ls|df|file|kill|rm|mv|cp|chmod|chown|mkdir|export|ssh|ssh-keygen|openssl|secret-tool|security|timedatectl|vi|systemctl|\$\{EDITOR:-vi\})(?: |$)/;
+  /^(?:[A-Z_]+=\S+ )?(?:latchkey|openclaw|npm|npx|sudo|for|sqlite3|ls|df|grep|file|kill|rm|mv|cp|chmod|chown|mkdir|export|ssh|ssh-keygen|openssl|secret-tool|security|timedatectl|vi|systemctl|\$\{EDITOR:-vi\})(?: |$)/;
 const THERE = "on the gateway's host: ";
 
 /** Whoever makes a remedy writes it on one line: where, the command, and behind three blanks a note in brackets. */

@@ -56,7 +56,7 @@ export async function prepare(
     remedies: remedyFor,
     // One file holds them all.
     remembers: isFirstReadable,
-    said: { proofless: false },
+    said: { proofless: false, remembered: false },
     isKnown: isPinned || (isFirstReadable && readRecord(stateDir, place.key).gatewayKey !== null),
   });
   const more = others.map(parseAddress).flatMap((other) => (other.ok ? [remoteAt(other.value)] : []));

@@ -10,6 +10,7 @@ import type { Context } from './context.ts';
 import { renderEnd } from './duration.ts';
 import { painter } from './output.ts';
 import { otherScheme } from './remedy.ts';
+import { type Advice, adviceOf, isOpenClawMismatch } from './remote-foreign.ts';
 
 /** On the gateway's own host no flag is known here: its state directory may have any name. */
 const THERE = "on the gateway's host: ";
@@ -29,8 +30,11 @@ export interface Place {
   readonly scopes: readonly string[];
   /** Where the credential that was given came from; `null`: none was. */
   readonly shown: string | null;
-  /** `proofless`: the last one that answered there proved no key, so it is no Latchkey, whatever it says. */
-  readonly said: { proofless: boolean };
+  /**
+   * `proofless`: the last one that answered there proved no key, so it is no Latchkey, whatever it says. `remembered`:
+   * it was shown what an earlier hello had brought.
+   */
+  readonly said: { proofless: boolean; remembered: boolean };
   /** Its key was known before it was dialed: what it names can be relied on. */
   readonly isKnown: boolean;
   readonly remedies: Remedies;
@@ -136,40 +140,41 @@ export function failureOfRefusal(
   // A5: a no holds for a day; nobody's script waits for that.
   const isNo = refused.refusal === 'rejected';
   const isLater = !isNo && (retryable === true || retryAfterMs !== undefined || known?.retry === 'after');
-  const isSecret = place.shown !== null && isMismatch(refused);
+  const said = `the gateway says: ${wordsOf(refused, method)}`;
+  const advice = adviceFor(refused, method, place, { requestId, ...(known === null ? {} : { known }) });
   const text = {
     what: `${doing} was refused (${escapeText(refused.refusal ?? code)})`,
-    why: `${isSecret ? `${escapeText(place.shown ?? '')} is not this gateway's; ` : ''}the gateway says: ${wordsOf(refused, method)}`,
-    run: isSecret ? secretRemedy(refused, place) : remedyOf(refused, place, requestId, known?.remedy),
+    why: advice.about === null ? said : `${escapeText(advice.about)}; ${said}`,
+    run: advice.run,
   };
   return new Failure(isLater ? EXIT.later : EXIT.failed, text, { cause: refused });
 }
 
-function remedyOf(
-  { refusal, error }: RemoteError,
-  { device, url, isKnown, said }: Place,
-  requestId: string | null,
-  remedy = 'latchkey gateway probe',
-): string {
-  // What it names there, a person can't compare by a code: by the device, then.
-  if ((refusal === null || said.proofless) && error.code === 'NOT_PAIRED') {
-    return `${THERE}openclaw devices list --json   (approve what device ${device.forAddress(url).id} asks, nothing else)`;
+function adviceFor(
+  refused: RemoteError,
+  method: string,
+  place: Place,
+  { requestId, known }: { readonly requestId: string | null; readonly known?: { readonly remedy: string } },
+): Advice {
+  const { device, url, shown, said } = place;
+  const isNamed = refused.refusal !== null && !said.proofless;
+  // Whoever proved its key is Latchkey, of another release perhaps; what it can't name is told by OpenClaw's codes.
+  const isCoded = refused.error.code === 'NOT_PAIRED' || (shown !== null && isOpenClawMismatch(refused));
+  if (!isNamed && (said.proofless || isCoded)) {
+    return adviceOf(refused, method, { url, deviceId: device.forAddress(url).id, shown, remembered: said.remembered });
   }
+  if (shown === null || refused.refusal !== 'secret_mismatch') {
+    return { about: null, run: remedyOf(place, requestId, known?.remedy) };
+  }
+  const note = `(then give that one by ${shown}; a key that is paired needs none)`;
+  return { about: `${shown} is not this gateway's`, run: `${THERE}latchkey gateway secret show   ${note}` };
+}
+
+function remedyOf({ device, isKnown }: Place, requestId: string | null, remedy = 'latchkey gateway probe'): string {
   // Some of them say where, some are no command of the gateway's host.
   const there = /^latchkey /.test(remedy) ? THERE : '';
   const isUnsure = requestId !== null && !isKnown && /^latchkey devices list/.test(remedy);
   return `${there}${remedy}${isUnsure ? `   (approve what device ${device.id} asks, nothing else)` : ''}`;
-}
-
-/** A shared secret that was shown is not the gateway's. */
-const isMismatch = ({ refusal, error }: RemoteError): boolean =>
-  refusal === 'secret_mismatch' ||
-  (refusal === null && /^AUTH_(TOKEN|PASSWORD)_MISMATCH$/.test(String(error.details?.code)));
-
-function secretRemedy({ refusal }: RemoteError, { shown, said }: Place): string {
-  const print =
-    refusal === null || said.proofless ? 'openclaw config get gateway.auth.token' : 'latchkey gateway secret show';
-  return `${THERE}${print}   (then give that one by ${shown}; a key that is paired needs none)`;
 }
 
 export function failureOfLoss(error: ConnectionLost | NoAnswer, doing: string, context: Context): Failure {

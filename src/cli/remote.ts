@@ -123,6 +123,7 @@ async function dialOnce(context: Context, remote: Remote, onWaiting: (w: Waiting
   const record = recordOf(context, remote);
   const lk = newNonce();
   remote.said.proofless = false;
+  remote.said.remembered = false;
   const transport = await openWebSocket({
     address,
     lk,
@@ -131,7 +132,11 @@ async function dialOnce(context: Context, remote: Remote, onWaiting: (w: Waiting
     timeoutMs: context.timeoutMs,
     after,
   });
-  const { deviceToken: cached } = record;
+  const { deviceToken: kept, gatewayKey } = record;
+  // What could be read on the way is not sent unasked.
+  const isPrivate = address.secure || address.loopback;
+  const isOurs = kept?.role === 'operator' && isPrivate;
+  const cached = isOurs ? { token: kept.token, gatewayKey, deviceId: kept.deviceId } : null;
   const session = await handshake(new Client(transport, after), {
     host: address.host,
     lk,
@@ -139,19 +144,17 @@ async function dialOnce(context: Context, remote: Remote, onWaiting: (w: Waiting
     pin: remote.toldKey ?? record.gatewayKey ?? askedOf(record, device.id, clock.now()),
     device,
     foreignDevice() {
+      const there = device.forAddress(address.key);
       remote.said.proofless = true;
-      return device.forAddress(address.key);
+      remote.said.remembered = remote.shown === null && cached?.gatewayKey === null && cached.deviceId === there.id;
+      return there;
     },
     client: { id: 'cli', mode: 'cli', version, ...hostLabels() },
     role: 'operator',
     scopes: remote.scopes,
     foreignScopes: remote.openclawScopes,
     given: remote.given,
-    // What could be read on the way is not sent unasked.
-    cached:
-      cached?.role === 'operator' && (address.secure || address.loopback)
-        ? { token: cached.token, gatewayKey: record.gatewayKey, deviceId: cached.deviceId }
-        : null,
+    cached,
     earlier(gatewayKey, requestId) {
       // Another run may have asked since this one dialed.
       const { asking } = recordOf(context, remote);
@@ -269,8 +272,8 @@ async function reach(context: Context, remote: Remote): Promise<Session> {
 
 /** A wait of this length was one; the next pause is short again. */
 const STEADY_MS = 10_000;
-/** Going away or coming (PROTOCOL.md §1.1). */
-const PASSING: readonly (number | null)[] = [1012, 1013];
+/** Going away, coming, or (1000) out of patience with a handshake: OpenClaw 2026.3.13 has three seconds of it. */
+const PASSING: readonly (number | null)[] = [1000, 1012, 1013];
 
 function triesAgain(error: unknown, { retry }: Verdict, hasWaited: boolean): boolean {
   if (retry !== 'after' || !(error instanceof Error)) return false;

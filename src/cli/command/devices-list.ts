@@ -86,11 +86,14 @@ export function renderRequests(context: Context, open: readonly Row[]): readonly
       ['device', shortId(textOf(row.deviceId))],
       ['compare', code === null ? 'none shown: its client has no comparison code' : paint('bold', escapeText(code))],
       ['asks', `${escapeText(textOf(row.role) ?? 'operator')}: ${scopesText(row.scopes)}`],
-      ['holds', row.isRepair === true ? scopesText(row.held) : 'nothing, it is not paired'],
+      ['holds', row.isRepair === true ? heldText(row) : 'nothing, it is not paired'],
       ['to approve', approveCommand(context, id)],
     ])}`;
   });
 }
+
+/** OpenClaw says only that it is paired already. */
+const heldText = ({ held }: Row): string => (held === undefined ? 'something: it is paired already' : scopesText(held));
 
 /** The exact command; an id from the wire is quoted, whatever it holds. */
 export function approveCommand(context: Context, id: string): string {
@@ -113,10 +116,6 @@ function renderRejected(context: Context, row: Row, paint: Paint): string {
 
 function renderPaired(row: Row, all: readonly Row[], now: number, paint: Paint): string {
   const id = textOf(row.deviceId) ?? '?';
-  const sessions = numberOf(row.sessions) ?? 0;
-  const seen = numberOf(row.lastSeenAtMs);
-  const since = sessions > 0 ? 'now' : seen === null ? 'never' : renderAge(seen, now);
-  const live = sessions === 0 ? 'no session' : `${sessions} ${sessions === 1 ? 'session' : 'sessions'} now`;
   const grants = recordsOf(row.grants).flatMap((grant) => {
     const at = numberOf(grant.atMs);
     const scopes = recordsOf(grant.scopes).map((entry) => scopeText(entry, grant, all, now));
@@ -127,8 +126,23 @@ function renderPaired(row: Row, all: readonly Row[], now: number, paint: Paint):
   });
   return `  ${paint('cyan', escapeText(id.slice(0, 12)))}  ${nameOf(row)} (${kindOf(row)})\n${lines([
     ...(grants.length > 0 ? grants : [['holds', scopesText(row.scopes)] as const]),
-    ['last seen', `${since}, ${live}`],
+    ['last seen', seenText(row, now)],
   ])}`;
+}
+
+function seenText(row: Row, now: number): string {
+  const sessions = numberOf(row.sessions);
+  const seen = numberOf(row.lastSeenAtMs);
+  if (sessions === null && row.grants === undefined) {
+    // OpenClaw tells when its token was last used, its later releases also whether it is there now.
+    const used = recordsOf(row.tokens).flatMap((token) => numberOf(token.lastUsedAtMs) ?? []);
+    const latest = Math.max(seen ?? 0, ...used);
+    if (row.connected === true) return 'now';
+    return latest > 0 ? renderAge(latest, now) : 'not told by this gateway';
+  }
+  const since = (sessions ?? 0) > 0 ? 'now' : seen === null ? 'never' : renderAge(seen, now);
+  const live = (sessions ?? 0) === 0 ? 'no session' : `${sessions} ${sessions === 1 ? 'session' : 'sessions'} now`;
+  return `${since}, ${live}`;
 }
 
 /** A scope with its end, and by whom where that isn't who paired the device. */

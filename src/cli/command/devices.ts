@@ -17,7 +17,10 @@ const NAME_MAX = 64;
 export async function reject(context: Context, [given = '']: readonly string[]): Promise<number> {
   return withGateway(context, async (call) => {
     const answer = await call('device.pair.reject', { requestId: await requestNamed(context, call, given) });
-    print(context, answer, () => 'Rejected. For a day it stays listed, and can still be approved.\n');
+    const stays = isLatchkeys(recordOf(answer))
+      ? 'For a day it stays listed, and can still be approved.'
+      : 'This gateway keeps no list of them: the device may ask again.';
+    print(context, answer, () => `Rejected. ${stays}\n`);
     return EXIT.ok;
   });
 }
@@ -37,7 +40,9 @@ export async function rotate(context: Context, args: readonly string[], options:
   const scopes = options.scope === undefined ? {} : { scopes: textsOf(options.scope) };
   return decide(context, args, options, 'device.token.rotate', { role: options.role, ...scopes }, (answer) => {
     const note = textOf(answer.note) ?? 'It closes nothing: to end access, revoke.';
-    return `Rotated: the device gets its new token with its next connect.\n${escapeText(note)}\n`;
+    if (isLatchkeys(answer))
+      return `Rotated: the device gets its new token with its next connect.\n${escapeText(note)}\n`;
+    return 'Rotated: the old token of the device opens nothing there any more.\nThis gateway hands the new one to nobody who comes with the old one: give the device its shared secret once.\n';
   });
 }
 
@@ -116,6 +121,9 @@ async function decide(
   });
 }
 
+/** Latchkey says of each decision whether it changed anything; OpenClaw says nothing of what follows from one. */
+const isLatchkeys = (answer: Row): boolean => answer.changed !== undefined || answer.note !== undefined;
+
 function deviceGiven(context: Context, args: readonly string[], options: Options): string {
   const given = textOf(options.device) ?? args[0] ?? null;
   if (given !== null) return given;
@@ -149,12 +157,13 @@ function exactScopes(context: Context, options: Options, command: string): reado
 
 /** A9: what is over, and what is not. */
 function renderGone(context: Context, word: string, answer: Row, options: Options): string {
-  const closed = numberOf(answer.closedSessions) ?? 0;
+  const closed = numberOf(answer.closedSessions);
+  const sessions = closed === null ? '' : ` ${closed} ${closed === 1 ? 'session' : 'sessions'} closed.`;
   const approved = recordsOf(answer.approved).map((row) => {
     const name = textOf(row.displayName);
     return `${escapeText((textOf(row.deviceId) ?? '?').slice(0, 12))}${name === null ? '' : ` "${claimText(name)}"`}`;
   });
-  const lines = [`${word} ${closed} ${closed === 1 ? 'session' : 'sessions'} closed.\n`];
+  const lines = [`${word}${sessions}\n`];
   if (approved.length > 0 && options.withAll !== true) {
     lines.push(`Devices that it approved are still paired: ${approved.join(', ')}\n`);
   }

@@ -224,7 +224,7 @@ function readLine(raw: string): Line {
   const known = LEVELS.find((name) => name === level);
   // Within JSON text what escapeText makes of a character is that character's own escape.
   const json = escapeText(JSON.stringify(value));
-  if (known === undefined || typeof time !== 'string') return { raw, entry: null, json };
+  if (known === undefined || typeof time !== 'string') return { raw, entry: foreignEntry(value), json };
   const entry: Entry = {
     at: Date.parse(time),
     level: known,
@@ -233,6 +233,20 @@ function readLine(raw: string): Line {
     fields: safe(fields) as Entry['fields'],
   };
   return { raw, entry, json };
+}
+
+/** A line of OpenClaw's log: its parts stand under numbers, what it is about in the first of them. */
+function foreignEntry({ _meta, time, ...parts }: Readonly<Record<string, unknown>>): Entry | null {
+  const meta = recordOf(_meta);
+  const named = textOf(meta.logLevelName)?.toLowerCase();
+  const level = LEVELS.find((name) => name === (named === 'fatal' ? 'error' : named));
+  const at = Date.parse(textOf(time) ?? textOf(meta.date) ?? '');
+  if (level === undefined || Number.isNaN(at)) return null;
+  const numbered = Object.keys(parts).flatMap((name) => (/^\d+$/.test(name) ? [parts[name]] : []));
+  const texts = numbered.filter((part) => typeof part === 'string');
+  const subsystem = /"(?:subsystem|module)":"([\w./:-]{1,64})"/.exec(texts[0] ?? '')?.[1];
+  const message = texts.slice(subsystem === undefined ? 0 : 1).join(' ');
+  return { at, level, part: subsystem ?? 'gateway', message: escapeText(message), fields: {} };
 }
 
 /** Every text in it escaped, however deep. */

@@ -43,10 +43,14 @@ async function answered(
   // The owner's list comes beside it; elsewhere it is asked of a session that holds it anyway, and of no other.
   const asked = allowed(call('status', isDeep ? { deep: true } : undefined));
   const listOf = () => allowed(call('device.pair.list'));
-  const [answer, list] = await Promise.all([
-    asked,
-    isOwn ? listOf() : asked.then(({ value }) => (decides(value) ? listOf() : NOT_ASKED)),
-  ]);
+  const elsewhere = ({ value }: Asked) => {
+    if (isForeign(value)) return anyRefusal(call('device.pair.list'));
+    return decides(value) ? listOf() : NOT_ASKED;
+  };
+  const [answer, list] = await Promise.all([asked, isOwn ? listOf() : asked.then(elsewhere)]);
+  if (!isOwn && isForeign(answer.value)) {
+    return answeredElsewhere(context, answer.value, list, isDeep ? clock.monotonicMs() - began : null);
+  }
   const tookMs = clock.monotonicMs() - began;
   const denied = [answer, list].flatMap((asked) => asked.denied ?? []);
   // Whoever may ask nothing is told at least whether it works.
@@ -65,6 +69,21 @@ async function answered(
     const text = answer.value === null ? renderDenied(context, denied) : render(context, shownOf(answer.value), list);
     return `${text}${renderDeep(context, parts)}`;
   });
+  return parts === null || isSound(parts) ? EXIT.ok : EXIT.failed;
+}
+
+/** Another gateway than Latchkey: it says nothing of what only Latchkey has. */
+const isForeign = (answer: Row | null): answer is Row => answer !== null && answer.latchkey === undefined;
+
+/** @param tookMs of a look that is to be deep; `null`: it is not */
+async function answeredElsewhere(context: Context, answer: Row, list: Asked, tookMs: number | null): Promise<number> {
+  const { foreignParts, foreignRows } = await import('./status-foreign.ts');
+  const found = { answer, list: list.value, why: `not told: ${list.denied?.why ?? 'it gave no list'}` };
+  const parts = tookMs === null ? null : foreignParts(context, found, tookMs);
+  const denied = list.denied === undefined ? {} : { denied: [list.denied] };
+  const deep = parts === null ? {} : { deep: { ok: isSound(parts), parts } };
+  const document = { running: true, ...answer, devices: list.value, ...denied, ...deep };
+  print(context, document, () => `${rows(foreignRows(context, found))}${renderDeep(context, parts)}`);
   return parts === null || isSound(parts) ? EXIT.ok : EXIT.failed;
 }
 
@@ -92,6 +111,17 @@ async function allowed(answer: Promise<unknown>): Promise<Asked> {
   } catch (error) {
     const cause = isFailure(error) ? (error.cause as { refusal?: unknown; message?: unknown } | undefined) : undefined;
     if (!isFailure(error) || cause?.refusal !== 'missing_scope') throw error;
+    return { value: null, denied: { why: escapeText(String(cause.message)), run: error.run } };
+  }
+}
+
+/** The same for a gateway that has no names for its refusals. */
+async function anyRefusal(answer: Promise<unknown>): Promise<Asked> {
+  try {
+    return { value: recordOf(await answer) };
+  } catch (error) {
+    const cause = isFailure(error) ? (error.cause as { name?: unknown; message?: unknown } | undefined) : undefined;
+    if (!isFailure(error) || cause?.name !== 'RemoteError') throw error;
     return { value: null, denied: { why: escapeText(String(cause.message)), run: error.run } };
   }
 }
