@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Owner } from './partner/owner.ts';
 
 /** `LATCHKEY_TEST_DIST`: judge another build, an installed one or a broken one. */
-const CLI = join(process.env.LATCHKEY_TEST_DIST ?? join(import.meta.dirname, '..', 'dist'), 'cli.cjs');
+export const CLI = join(process.env.LATCHKEY_TEST_DIST ?? join(import.meta.dirname, '..', 'dist'), 'cli.cjs');
 /** Where another user can't read this one's Node, a copy that it can (scripts/test.mjs). */
 export const NODE = process.env.LATCHKEY_TEST_NODE ?? process.execPath;
 const START_MS = 20_000;

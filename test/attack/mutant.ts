@@ -201,7 +201,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'D4.35': mutant(
     'few may knock at the same time',
     'src/gateway/listen/tcp.ts',
-    'silent: { ...SILENT_SOCKETS, graceMs: 250, queueMax: 4096 },',
+    'silent: { ...SILENT_SOCKETS, graceMs: 250, queueMax: 8192 },',
     'silent: { total: 4, perSource: 4, graceMs: 250, queueMax: 4 },',
   ),
   'D4.36': mutant(

@@ -40,8 +40,8 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     [
       AUTHORITY,
-      'const decider = { principal, held: heldBy(principal, { self, secretScopes: this.#world.secretScopes() }, at) };',
-      'const decider = { principal, held: (input as any).early ?? heldBy(principal, { self, secretScopes: this.#world.secretScopes() }, at) };',
+      'const decider = deciderOf(input.kind, principal, { self, secretScopes: this.#world.secretScopes() }, at);',
+      'const decider = { principal, held: (input as any).early ?? deciderOf(input.kind, principal, { self, secretScopes: this.#world.secretScopes() }, at).held };',
     ],
   ),
   mutant('A7 a job does not see what the jobs before it in its commit left', 'rotate‖rotate', [

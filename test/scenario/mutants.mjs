@@ -19,6 +19,24 @@ export const MUTANTS = {
     "'operator.admin': [],",
     ['test/scenario/t02-rotated.test.ts'],
   ],
+  'A2 a probe is taken for one that asks nothing': [
+    'src/gateway/connect.ts',
+    "asked: known === undefined ? (role === 'node' ? [] : null) : scopeSet(known),",
+    "asked: params.client.mode === 'probe' ? [] : known === undefined ? null : scopeSet(known),",
+    ['test/scenario/raw-clients.test.ts'],
+  ],
+  'A13 the secret pairs the Control UI whatever its Origin': [
+    'src/gateway/connect.ts',
+    'const position = positionOf(transport, rules);',
+    "const at = positionOf(transport, rules);\n  const position = { ...at, direct: at.direct || params.client.id === 'openclaw-control-ui' };",
+    ['test/scenario/raw-clients.test.ts'],
+  ],
+  'A13 the secret pairs a node': [
+    'src/core/authz/connect.ts',
+    "if (c.secret === 'right' && c.direct && c.role === 'operator' && lastNo(state) === null) {",
+    "if (c.secret === 'right' && c.direct && lastNo(state) === null) {",
+    ['test/scenario/raw-clients.test.ts'],
+  ],
   'A3 the nonce is not compared': [
     'src/gateway/connect.ts',
     "if (device.nonce !== f.challenge?.nonce) return 'nonce_mismatch';",
@@ -283,6 +301,48 @@ export const MUTANTS = {
     'return end === null || at < end;',
     'return end === null || at < end || true;',
     ['test/scenario/a09-live-sessions.test.ts'],
+  ],
+  'seed0 the secret pairs what the first command asks': [
+    'src/core/authz/connect.ts',
+    "return enter(give(state, c, 'pair', asHeld(c.secretScopes), { kind: 'pairing' }, []), c, 'pairing');",
+    "return enter(give(state, c, 'pair', asHeld(c.asked ?? c.secretScopes), { kind: 'pairing' }, []), c, 'pairing');",
+    ['test/scenario/seed0.test.ts'],
+  ],
+  'seed1 a wider ask is made anew at each connect': [
+    'src/core/authz/connect.ts',
+    'if (request !== null && coversAll(request.scopes, missing)) return unchanged(state, [], request);',
+    '',
+    ['test/scenario/seed1.test.ts'],
+  ],
+  'seed1 what is asked is compared name by name': [
+    'src/core/authz/scope.ts',
+    "'operator.admin': OPERATOR_SCOPES,",
+    "'operator.admin': [],",
+    ['test/scenario/seed1.test.ts'],
+  ],
+  'seed2 admin is no write': [
+    'src/core/authz/scope.ts',
+    "'operator.admin': OPERATOR_SCOPES,",
+    "'operator.admin': [],",
+    ['test/scenario/seed2.test.ts'],
+  ],
+  'seed3 a wrong secret beside a paired key is refused': [
+    'src/core/authz/connect.ts',
+    "if (grant !== null) return enter(unchanged(state), c, 'grant');",
+    "if (grant !== null && c.secret !== 'wrong') return enter(unchanged(state), c, 'grant');",
+    ['test/scenario/seed3.test.ts'],
+  ],
+  'seed3 a wrong secret asks': [
+    'src/core/authz/connect.ts',
+    "if (c.secret === 'wrong') return refuse(state, { code: 'secret_mismatch', retry: 'never' });",
+    '',
+    ['test/scenario/seed3.test.ts'],
+  ],
+  'seed4 without a key the ask is cleared': [
+    'src/gateway/connect.ts',
+    "principal: { kind: 'secret', asked: f.asked },",
+    "principal: { kind: 'secret', asked: [] },",
+    ['test/scenario/seed4.test.ts'],
   ],
   'T5 a decision is stored in two transactions': [
     'src/store/sqlite/sqlite.ts',
