@@ -36,6 +36,7 @@ const steps = {
   format: { run: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'] },
   bench: { built: true, run: ['bench/run.ts'] },
   attack: { built: true, run: ['test/attack/main.ts'] },
+  interop: { built: true, run: ['test/interop/main.ts'] },
   node: { run: [] },
 };
 
