@@ -1,4 +1,4 @@
-import { Compile, type Validator } from 'typebox/compile';
+import { Compile, type Validator } from 'typebox/schema';
 import type { Denial, Need } from '../core/authz/decide.ts';
 import type { Principal } from '../core/authz/principal.ts';
 import { type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
@@ -61,8 +61,8 @@ export class Dispatch {
     if (!allowed.ok) return { ok: false, refused: this.#denial(allowed.error, caller, context), denied: true };
     const validator = validatorOf(method);
     if (!validator.Check(input)) {
-      const issues = [...validator.Errors(input)];
-      return no(refuse('params_invalid', { ...context, text: invalidText(issues as Parameters<typeof invalidText>[0]) }));
+      const [, issues] = validator.Errors(input);
+      return no(refuse('params_invalid', { ...context, text: invalidText(issues) }));
     }
     return this.#idempotency.once(principal, name, input, () => this.#handle(method, caller, input, context));
   }

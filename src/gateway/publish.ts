@@ -1,6 +1,6 @@
 import type { DeviceId, Principal } from '../core/authz/principal.ts';
 import type { Role, Scope } from '../core/authz/scope.ts';
-import type { Session } from './session.ts';
+import { deviceOf, roleOf, type Session } from './session.ts';
 
 export interface PublishOptions {
   /** What a session must hold to be sent it; `none`: every session. */
@@ -23,6 +23,8 @@ const SLOW_BYTES = 1024 * 1024;
 /** Live sessions, and the one way by which an event reaches them. */
 export class Publisher {
   readonly #listeners = new Map<string, Listener>();
+  /** Of each device the ids of its sessions: asked for with every row of a list. */
+  readonly #devices = new Map<DeviceId, Set<string>>();
   readonly #maySee: (principal: Principal, scope: Scope | 'none') => boolean;
   readonly #maxBufferedBytes: number;
 
@@ -33,11 +35,20 @@ export class Publisher {
 
   add(session: Session): void {
     this.#listeners.set(session.id, { session, seq: 0 });
+    const device = deviceOf(session.principal);
+    if (device === null) return;
+    const ids = this.#devices.get(device);
+    if (ids === undefined) this.#devices.set(device, new Set([session.id]));
+    else ids.add(session.id);
   }
 
   remove(id: string): Session | null {
     const was = this.#listeners.get(id)?.session ?? null;
     this.#listeners.delete(id);
+    const device = was === null ? null : deviceOf(was.principal);
+    const ids = device === null ? undefined : this.#devices.get(device);
+    ids?.delete(id);
+    if (device !== null && ids?.size === 0) this.#devices.delete(device);
     return was;
   }
 
@@ -50,9 +61,10 @@ export class Publisher {
   }
 
   of(device: DeviceId, role?: Role): readonly Session[] {
-    return this.sessions().filter(
-      ({ principal: p }) => p.kind === 'device' && p.device === device && (role === undefined || p.role === role),
-    );
+    return [...(this.#devices.get(device) ?? [])].flatMap((id) => {
+      const session = this.#listeners.get(id)?.session;
+      return session === undefined || (role !== undefined && roleOf(session.principal) !== role) ? [] : [session];
+    });
   }
 
   /**

@@ -1,4 +1,4 @@
-import { Compile } from 'typebox/compile';
+import { Compile, type Validator } from 'typebox/schema';
 import { ConnectParams } from '../core/protocol/connect.ts';
 import { RequestFrame } from '../core/protocol/frame.ts';
 import { invalidText } from '../core/protocol/invalid.ts';
@@ -33,6 +33,7 @@ export function readConnect(params: unknown): ReadConnect {
   return connects.Check(params) ? { ok: true, params } : { ok: false, text: issuesOf(connects, params) };
 }
 
-function issuesOf(validator: { Errors(value: unknown): Iterable<unknown> }, value: unknown): string {
-  return invalidText([...validator.Errors(value)] as Parameters<typeof invalidText>[0]);
+function issuesOf(validator: Pick<Validator, 'Errors'>, value: unknown): string {
+  const [, issues] = validator.Errors(value);
+  return invalidText(issues);
 }

@@ -10,6 +10,7 @@ import { positionOf, sourceOf } from '../gateway/proof.ts';
 import type { Announcer } from '../system/announcer.ts';
 import { systemClock as clock } from '../system/clock.ts';
 import { codeOf, EXIT, Failure } from '../system/failure.ts';
+import { dropLeavings } from '../system/leavings.ts';
 import { type Lock, takeLock } from '../system/lock.ts';
 import { createLog, type Log } from '../system/log.ts';
 import { consoleSink, FileSink } from '../system/log-sink.ts';
@@ -28,6 +29,8 @@ export { openOffline } from './offline.ts';
 /** DESIGN §6: a command that holds the lock for one transaction is waited for. */
 const LOCK_WAIT_MS = 10_000;
 const STOP_GRACE_MS = 5_000;
+/** After the start; whoever waited for the gateway has been answered by then. */
+const TIDY_MS = 5_000;
 const LOGS_KEPT = 3;
 
 /**
@@ -137,7 +140,9 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
     announcer = announcement(house, door.tcp, pinOf(house, door.certificate));
     log.info('ready', { addresses: urls(door.tcp), ownerSocket: place.path, stateDir });
     banner(stateDir, place.path, door);
+    const cancelTidying = clock.after(TIDY_MS, dropLeavings);
     const signal = await stopSignal();
+    cancelTidying();
     door.ready = false;
     await announcer?.close();
     await door.tcp.stop();

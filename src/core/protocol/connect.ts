@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import * as Type from './type.ts';
 
 /** Up to `max` characters. */
 const text = (max: number) => Type.Optional(Type.String({ maxLength: max }));

@@ -1,9 +1,9 @@
-import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { ConnectParams, protocolFor } from './connect.ts';
 import { EventFrame, errorFrame, eventFrame, okFrame, RequestFrame, ResponseFrame, unknownKeys } from './frame.ts';
 import { invalidText } from './invalid.ts';
+import * as Type from './type.ts';
 
 const request = Compile(RequestFrame);
 const connect = Compile(ConnectParams);

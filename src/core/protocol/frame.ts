@@ -1,5 +1,6 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
 import { FRAME_ID_MAX, METHOD_MAX } from './limit.ts';
+import * as Type from './type.ts';
 
 /**
  * The envelopes of PROTOCOL.md §2: one JSON object for each message. They are closed, as are `device`, `auth`,

@@ -2,6 +2,8 @@ import { closeSync, fchmodSync, openSync, rmSync, statSync, writeSync } from 'no
 import { type Instant, MINUTE_MS } from '../../core/base/instant.ts';
 
 const RESERVE_BYTES = 1024 * 1024;
+/** Written at once; what the process makes of it stays in its memory for long. */
+const BLOCK_BYTES = 64 * 1024;
 
 /**
  * Room on the disk that is kept for taking authority away: a file that is given up when such a write finds the disk
@@ -44,18 +46,23 @@ export class Reserve {
     const file = openSync(this.#file, 'w', 0o600);
     try {
       fchmodSync(file, 0o600);
-      const block = noise(RESERVE_BYTES);
-      for (let done = 0; done < block.length; ) done += writeSync(file, block, done);
+      const words = new Uint32Array(BLOCK_BYTES / 4);
+      const block = new Uint8Array(words.buffer);
+      for (let written = 0, word = SEED; written < RESERVE_BYTES; written += BLOCK_BYTES) {
+        word = noise(words, word);
+        for (let done = 0; done < BLOCK_BYTES; ) done += writeSync(file, block, done);
+      }
     } finally {
       closeSync(file);
     }
   }
 }
 
-/** Bytes that no file system can store in less room than they take. */
-function noise(bytes: number): Uint8Array {
-  const words = new Uint32Array(bytes / 4);
-  let word = 0x9e3779b9;
+const SEED = 0x9e3779b9;
+
+/** Fills `words` with what no file system can store in less room. Returns what the next ones go on from. */
+function noise(words: Uint32Array, from: number): number {
+  let word = from;
   for (let i = 0; i < words.length; i += 1) {
     // Marsaglia's xorshift32.
     word ^= word << 13;
@@ -63,5 +70,5 @@ function noise(bytes: number): Uint8Array {
     word ^= word << 5;
     words[i] = word;
   }
-  return new Uint8Array(words.buffer);
+  return word;
 }

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import type { OperatorScope } from '../../authz/scope.ts';
+import * as Type from '../type.ts';
 import type { Method } from './method.ts';
 import { ADMIN, PAIRING, READ } from './scope.ts';
 import { IdempotencyKey, Instant, Role, Scopes } from './shape.ts';

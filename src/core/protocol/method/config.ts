@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import * as Type from '../type.ts';
 import type { Method } from './method.ts';
 import { ADMIN, READ } from './scope.ts';
 import { IdempotencyKey, Instant } from './shape.ts';
