@@ -43,6 +43,11 @@ const entries = {
   remote: 'src/cli/remote.ts',
   ws: 'src/client/node/ws.ts',
   qr: 'src/system/qr.ts',
+  // One for each kind of provider of models, loaded with the first call to one.
+  'model-openai': 'src/runtime/model/client/openai.ts',
+  'model-openai-compatible': 'src/runtime/model/client/openai-compatible.ts',
+  'model-anthropic': 'src/runtime/model/client/anthropic.ts',
+  'model-google': 'src/runtime/model/client/google.ts',
   // Of the command line each process reads what it needs, and no more: reading is most of what a command costs.
   program: 'src/cli/program.ts',
   failed: 'src/cli/failed.ts',
@@ -95,6 +100,14 @@ function licenses(inputs) {
   return texts.join(`\n${'-'.repeat(80)}\n\n`);
 }
 
+/**
+ * One character that is no ASCII, and the process keeps the whole file at two bytes a character. What esbuild leaves of
+ * them stands in comments and regular expressions, where an escape means the same.
+ */
+function inAscii(text) {
+  return text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** Written whole or not at all: another process may be starting from this file. */
 function put(name, content) {
   const path = join(dist, name);
@@ -140,6 +153,8 @@ async function bundle(name, source, esbuild) {
     define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
     mainFields: ['module', 'main'],
     minifySyntax: true,
+    // Nearly all of each is the same library, four times: read by nobody, and kept in memory as it is written.
+    minifyWhitespace: name.startsWith('model-'),
     legalComments: 'none',
     logLevel: 'warning',
     plugins: [lazySibling, noSubprocess],
@@ -157,7 +172,7 @@ async function build() {
   mkdirSync(dist, { recursive: true });
   const inputs = new Set(results.flatMap(({ metafile }) => Object.keys(metafile.inputs)));
   results.forEach(({ outputFiles }, index) => {
-    put(`${names[index]}.cjs`, outputFiles[0].contents);
+    put(`${names[index]}.cjs`, inAscii(outputFiles[0].text));
   });
   put('licenses.txt', licenses(inputs));
   put('.stamp', stamp);

@@ -90,6 +90,23 @@ export const KEYS: Readonly<Record<string, readonly [Apply, string, Writer]>> = 
     'Whether the local network is told of the gateway, where its port is open to it.',
     'admin',
   ],
+  'models.providers.*.kind': ['live', 'How a provider of models is spoken to.', 'owner'],
+  'models.providers.*.baseUrl': ['live', 'Where a provider of models is: the key is sent there.', 'owner'],
+  'models.providers.*.apiKey': ['live', 'The key of a provider of models.', 'owner'],
+  'models.providers.*.headers.*': ['live', 'A header that is sent with each call to a provider of models.', 'owner'],
+  'models.providers.*.models': [
+    'live',
+    'Models of a provider, with what is to be known of them; what they cost counts for budgets.',
+    'permanent',
+  ],
+  'models.aliases.*': ['live', 'Another name for a model.', 'admin'],
+  'models.local.enabled': ['live', 'Whether servers of models on this host are looked for.', 'owner'],
+  'models.local.ports.ollama': ['live', 'The port on this host where Ollama is looked for.', 'owner'],
+  'models.local.ports.lmstudio': ['live', 'The port on this host where LM Studio is looked for.', 'owner'],
+  'models.local.ports.llamacpp': ['live', 'The port on this host where a llama.cpp server is looked for.', 'owner'],
+  'agents.defaults.model': ['live', 'The model that agents think with, and those that stand in for it.', 'admin'],
+  'agents.defaults.budget.tokensPerDay': ['live', 'How many tokens an agent may take in a day.', 'permanent'],
+  'agents.defaults.budget.usdPerDay': ['live', 'How much an agent may spend in a day.', 'permanent'],
   'logging.level': ['live', 'From which level on lines go to the file.', 'admin'],
   'logging.consoleLevel': [
     'live',
@@ -145,7 +162,22 @@ export function applyOf(path: readonly string[]): Apply {
 }
 
 export function isSecret(path: readonly string[]): boolean {
-  return SECRET_PATHS.some((secret) => secret.length === path.length && secret.every((part, i) => part === path[i]));
+  return SECRET_PATHS.some((secret) => matches(secret, path));
+}
+
+/** Where the secret fields of this configuration are, each by its whole path, and what stands there. */
+export function secretsIn(parsed: unknown): readonly { readonly path: readonly string[]; readonly value: unknown }[] {
+  return SECRET_PATHS.flatMap((path) =>
+    path
+      .reduce<{ path: string[]; value: unknown }[]>(
+        (found, part) =>
+          found.flatMap(({ path: at, value }) =>
+            (part === '*' ? namesOf(value) : [part]).map((name) => ({ path: [...at, name], value: own(value, name) })),
+          ),
+        [{ path: [], value: parsed }],
+      )
+      .filter(({ value }) => value !== undefined),
+  );
 }
 
 /** Who may make this change. A secret that is fetched from elsewhere is read or run as the gateway's own user. */

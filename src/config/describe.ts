@@ -46,7 +46,8 @@ function described(node: Plain, path: Path): Plain {
     );
   }
   const row = rowOf(path);
-  const about = row === path.join('.') ? KEYS[row] : undefined;
+  // Its own row, not that of a value around it.
+  const about = row?.split('.').length === path.length ? KEYS[row] : undefined;
   if (about !== undefined) {
     const [apply, purpose] = about;
     out.title = path.join('.');

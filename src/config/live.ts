@@ -4,7 +4,7 @@ import type { Instant } from '../core/base/instant.ts';
 import type { Clock } from '../system/clock.ts';
 import { EXIT, Failure, isFailure } from '../system/failure.ts';
 import { shellWord } from '../system/text.ts';
-import { applyOf, changedKeys, inForce, own } from './apply.ts';
+import { applyOf, changedKeys, inForce, secretsIn } from './apply.ts';
 import { LiveSecret } from './live-secret.ts';
 import {
   checkFiles,
@@ -16,7 +16,7 @@ import {
   secretOf,
   withEyes,
 } from './load.ts';
-import { type ConfigFile, SECRET_PATHS } from './schema.ts';
+import type { ConfigFile } from './schema.ts';
 import type { Keyring } from './secret.ts';
 import { weaknessOf } from './weak.ts';
 
@@ -324,8 +324,7 @@ export class LiveConfig {
 
   /** Also those that are not in use. */
   #hideConstants({ parsed }: LoadedConfig): void {
-    for (const path of SECRET_PATHS) {
-      const value = path.reduce<unknown>(own, parsed);
+    for (const { value } of secretsIn(parsed)) {
       if (typeof value === 'string') this.#listener?.hide(value);
     }
   }

@@ -8,13 +8,14 @@ import { checkWritten, othersRead } from '../system/access.ts';
 import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
 import type { Level } from '../system/log.ts';
 import { escapeText, shellWord } from '../system/text.ts';
-import { own } from './apply.ts';
+import { secretsIn } from './apply.ts';
 import { type Bind, resolveBind } from './bind.ts';
 import { dotted, lineOf, locate, type Places } from './locate.ts';
+import { type Agents, agentsOf, type Models, modelsOf } from './models.ts';
 import { type Problem, problemsOf } from './problem.ts';
 import { type Reach, reachOf } from './reach.ts';
 import { type Remote, remoteOf } from './remote.ts';
-import { type ConfigFile, SECRET_PATHS } from './schema.ts';
+import type { ConfigFile } from './schema.ts';
 import { type Keyring, resolveSecret } from './secret.ts';
 import { DEPTH_MAX } from './syntax.ts';
 import { type NamedSecret, secretFindings, weakConstants } from './weak.ts';
@@ -47,6 +48,8 @@ export interface Config {
     readonly consoleStyle: 'auto' | 'pretty' | 'json';
     readonly maxFileBytes: number;
   };
+  readonly models: Models;
+  readonly agents: Agents;
 }
 
 export interface LoadedConfig {
@@ -102,7 +105,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
 export function withEyes(loaded: LoadedConfig): LoadedConfig {
   const { path, text, parsed, warnings } = loaded;
   const uid = process.geteuid?.();
-  const held = SECRET_PATHS.find((key) => typeof key.reduce<unknown>(own, parsed) === 'string');
+  const held = secretsIn(parsed).find(({ value }) => typeof value === 'string')?.path;
   if (text === null || uid === undefined || held === undefined) return loaded;
   try {
     if (!othersRead(path, statSync(path), uid)) return loaded;
@@ -129,6 +132,8 @@ export function configOf(text: string | null, options: LoadOptions): LoadedConfi
     gateway: gatewayOf(parsed, options, bad, warnings),
     discovery: { mdns: parsed.discovery?.mdns?.mode ?? 'minimal' },
     logging: loggingOf(parsed),
+    models: modelsOf(parsed, bad, warnings),
+    agents: agentsOf(parsed, warnings),
   };
   warnings.push(...weakConstants(parsed));
   return { path: options.path, text, parsed, config, warnings };

@@ -1,8 +1,7 @@
 import json5 from 'json5';
-import { changesBetween, isRecord, own } from './apply.ts';
+import { changesBetween, isRecord, own, secretsIn } from './apply.ts';
 import { EditRefused, type Path, setValue, unsetValue } from './edit.ts';
 import { REDACTED } from './redact.ts';
-import { SECRET_PATHS } from './schema.ts';
 import { commentsOf } from './syntax.ts';
 
 /** Characters that may be read over and over for one rewrite: about a second of work. */
@@ -61,8 +60,8 @@ export function replaced(before: string, sent: string): string {
 
 /** @throws EditRefused where the redaction text stands for nothing */
 function unredacted(target: unknown, before: unknown): unknown {
-  return SECRET_PATHS.reduce<unknown>((value, path) => {
-    if (valueAt(value, path) !== REDACTED) return value;
+  return secretsIn(target).reduce<unknown>((value, { path, value: sent }) => {
+    if (sent !== REDACTED) return value;
     const secret = valueAt(before, path);
     if (secret === undefined || secret === REDACTED) {
       throw new EditRefused(path, 'there is no value yet that could stay as it is');

@@ -1,4 +1,4 @@
-import { Errors } from 'typebox/value';
+import { Errors } from 'typebox/schema';
 import { nearest } from '../system/text.ts';
 import { dotted } from './locate.ts';
 import { ConfigFile, EXPLAINED } from './schema.ts';
@@ -14,6 +14,7 @@ export interface Problem {
 interface SchemaNode {
   readonly title?: string;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly patternProperties?: Readonly<Record<string, SchemaNode>>;
   readonly items?: SchemaNode;
 }
 
@@ -25,12 +26,14 @@ export function problemsOf(value: unknown): readonly Problem[] {
     const inside = [...problems.keys()].some((p) => problem.pointer === p || problem.pointer.startsWith(`${p}/`));
     if (!inside) problems.set(problem.pointer, problem);
   };
-  const errors = Errors(ConfigFile, value);
+  const [, errors] = Errors(ConfigFile, value);
   for (const { keyword, instancePath, params } of errors) {
     if (keyword !== 'additionalProperties') continue;
     const { node, pointer } = titled(instancePath);
     // Inside a field that may be one of several things, the field's own words say more.
-    if (pointer !== instancePath || node.properties === undefined) continue;
+    if (pointer !== instancePath) continue;
+    if (node.patternProperties !== undefined) add({ pointer, why: `must be ${node.title ?? 'something else'}` });
+    if (node.properties === undefined) continue;
     const known = Object.keys(node.properties);
     for (const name of (params as { additionalProperties: string[] }).additionalProperties) {
       add(unknownKey(`${instancePath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, name, known));
@@ -53,6 +56,12 @@ function unknownKey(pointer: string, name: string, known: readonly string[]): Pr
   return { pointer, why: `there is no such key; ${hint}` };
 }
 
+/** Never what an object inherits. */
+function childOf(node: SchemaNode, name: string): SchemaNode | undefined {
+  if (node.properties !== undefined && Object.hasOwn(node.properties, name)) return node.properties[name];
+  return Object.values(node.patternProperties ?? {})[0] ?? node.items;
+}
+
 /** The innermost part of the schema on the way to `pointer` that says in words what it wants. */
 function titled(pointer: string): { readonly node: SchemaNode; readonly pointer: string } {
   let node = ConfigFile as SchemaNode;
@@ -60,7 +69,7 @@ function titled(pointer: string): { readonly node: SchemaNode; readonly pointer:
   let path = '';
   for (const part of pointer.split('/').slice(1)) {
     path += `/${part}`;
-    const next: SchemaNode | undefined = node.properties?.[part] ?? node.items;
+    const next: SchemaNode | undefined = childOf(node, part);
     if (next === undefined) break;
     node = next;
     if (node.title !== undefined) best = { node, pointer: path };

@@ -1,6 +1,6 @@
+import { secretsIn } from './apply.ts';
 import type { ConfigProblem } from './live.ts';
 import type { LoadedConfig } from './load.ts';
-import { SECRET_PATHS } from './schema.ts';
 
 /** OpenClaw's clients know this text and send it back unchanged for "leave it as it is". */
 export const REDACTED = '__OPENCLAW_REDACTED__';
@@ -41,7 +41,7 @@ export interface ConfigView {
 
 /** A copy of a configuration as written, every secret field replaced. Where a secret is stays visible, how to get it not. */
 export function redactConfig(parsed: unknown): unknown {
-  return SECRET_PATHS.reduce((value, path) => replaced(value, path), parsed);
+  return secretsIn(parsed).reduce((value, { path }) => replaced(value, path), parsed);
 }
 
 function replaced(value: unknown, path: readonly string[]): unknown {

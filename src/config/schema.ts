@@ -1,5 +1,6 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
 import { OPERATOR_SCOPES } from '../core/authz/scope.ts';
+import * as Type from '../core/protocol/type.ts';
 
 /**
  * latchkey.json as it may be written: OpenClaw's names where the meaning is the same (FEATURES §4). Objects are
@@ -141,6 +142,126 @@ const Discovery = Type.Object(
   { ...closed, title: 'an object' },
 );
 
+const ModelName = () => Type.String({ title: 'a model: "provider/model", or an alias', minLength: 1, maxLength: 300 });
+const Tokens = () =>
+  Type.Integer({ title: 'a whole number of tokens, 1 or more', minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+const Dollars = (title: string) => Type.Number({ title, minimum: 0, maximum: 1_000_000 });
+const PER_MILLION = 'US dollars for a million tokens, 0 or more';
+const LocalPort = () => Type.Integer({ title: 'a port, 1 to 65535', minimum: 1, maximum: 65_535 });
+
+/** What is said of one model. OpenClaw's names. */
+const ModelEntry = Type.Object(
+  {
+    id: Type.String({ title: 'the name that its provider gives it', minLength: 1, maxLength: 256 }),
+    name: Type.Optional(Type.String({ title: 'a name', minLength: 1, maxLength: 128 })),
+    contextWindow: Type.Optional(Tokens()),
+    maxTokens: Type.Optional(Tokens()),
+    input: Type.Optional(
+      Type.Array(oneOf(['text', 'image', 'file']), { title: 'a list of "text", "image", "file"', maxItems: 3 }),
+    ),
+    reasoning: Type.Optional(Type.Boolean({ title: 'true or false' })),
+    cost: Type.Optional(
+      Type.Object(
+        {
+          input: Dollars(PER_MILLION),
+          output: Dollars(PER_MILLION),
+          cacheRead: Type.Optional(Dollars(PER_MILLION)),
+          cacheWrite: Type.Optional(Dollars(PER_MILLION)),
+        },
+        { ...closed, title: 'an object with input and output, in US dollars for a million tokens' },
+      ),
+    ),
+  },
+  { ...closed, title: 'an object' },
+);
+
+const ModelProvider = Type.Object(
+  {
+    kind: Type.Optional(oneOf(['openai', 'openai-compatible', 'anthropic', 'google'])),
+    baseUrl: Type.Optional(Type.String({ title: 'a URL: "https://host/v1"', minLength: 1, maxLength: 2_048 })),
+    apiKey: Type.Optional(SecretInput),
+    /** Sent with each call; as secret as a key. */
+    headers: Type.Optional(
+      Type.Record(Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$" }), SecretInput, {
+        ...closed,
+        title: 'an object of header names and texts',
+      }),
+    ),
+    models: Type.Optional(Type.Array(ModelEntry, { title: 'a list of models: [{id: "…"}]', maxItems: 1_000 })),
+  },
+  { ...closed, title: 'an object' },
+);
+
+const Models = Type.Object(
+  {
+    providers: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' }), ModelProvider, {
+        ...closed,
+        title: 'an object of providers, each under a name of a to z, 0 to 9, dashes and underlines',
+      }),
+    ),
+    aliases: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }), ModelName(), {
+        ...closed,
+        title: 'an object of names without a slash, each for a "provider/model"',
+      }),
+    ),
+    /** Servers of models on this host, which are found by themselves. */
+    local: Type.Optional(
+      Type.Object(
+        {
+          enabled: Type.Optional(Type.Boolean({ title: 'true or false' })),
+          ports: Type.Optional(
+            Type.Object(
+              {
+                ollama: Type.Optional(LocalPort()),
+                lmstudio: Type.Optional(LocalPort()),
+                llamacpp: Type.Optional(LocalPort()),
+              },
+              { ...closed, title: 'an object' },
+            ),
+          ),
+        },
+        { ...closed, title: 'an object' },
+      ),
+    ),
+  },
+  { ...closed, title: 'an object' },
+);
+
+/** One model, or one and those that stand in for it. */
+const AgentModel = Type.Union(
+  [
+    ModelName(),
+    Type.Object({ primary: ModelName(), fallbacks: Type.Optional(Type.Array(ModelName(), { maxItems: 16 })) }, closed),
+  ],
+  { title: '"provider/model", or {primary: "provider/model", fallbacks: ["provider/model"]}' },
+);
+
+const Agents = Type.Object(
+  {
+    defaults: Type.Optional(
+      Type.Object(
+        {
+          model: Type.Optional(AgentModel),
+          /** Of each agent, in a day. */
+          budget: Type.Optional(
+            Type.Object(
+              {
+                tokensPerDay: Type.Optional(Tokens()),
+                usdPerDay: Type.Optional(Dollars('US dollars, 0 or more')),
+              },
+              { ...closed, title: 'an object' },
+            ),
+          ),
+        },
+        { ...closed, title: 'an object' },
+      ),
+    ),
+  },
+  { ...closed, title: 'an object' },
+);
+
 export const ConfigFile = Type.Object(
   {
     /** For editors: where the JSON Schema of this file is (`latchkey config schema` prints it). */
@@ -148,17 +269,21 @@ export const ConfigFile = Type.Object(
     gateway: Type.Optional(Gateway),
     discovery: Type.Optional(Discovery),
     logging: Type.Optional(Logging),
+    models: Type.Optional(Models),
+    agents: Type.Optional(Agents),
   },
   { ...closed, title: 'an object' },
 );
 export type ConfigFile = Static<typeof ConfigFile>;
 
-/** Every field that holds a secret, as its path. What is not here is shown by `config.get`. */
+/** Every field that holds a secret, as its path; `*` is a key of free choice. What is not here is shown by `config.get`. */
 export const SECRET_PATHS = [
   ['gateway', 'auth', 'token'],
   ['gateway', 'auth', 'password'],
   ['gateway', 'remote', 'token'],
   ['gateway', 'remote', 'password'],
+  ['models', 'providers', '*', 'apiKey'],
+  ['models', 'providers', '*', 'headers', '*'],
 ] as const;
 
 /** Keys of OpenClaw that are not here on purpose: what holds instead. */

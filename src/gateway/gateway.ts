@@ -49,6 +49,7 @@ export interface GatewayOptions {
   freshCode(): string;
   facts(): Omit<GatewayFacts, 'host' | 'platform' | 'uptimeMs' | 'pid'>;
   config: Services['config'];
+  models: Services['models'];
   reach: Services['reach'];
   inspect: Services['inspect'];
   /** Writes a new generated secret; throws `Denied` where the configuration names one. */
@@ -336,13 +337,14 @@ export class Gateway implements House {
 
   #services(): Services {
     const { authority, publisher, keys } = this;
-    const { clock, trace, newId, freshCode, config, reach, inspect, diary } = this.#options;
+    const { clock, trace, newId, freshCode, config, models, reach, inspect, diary } = this.#options;
     return {
       authority,
       publisher,
       keys,
       freshCode,
       config,
+      models,
       turns: this.#turns,
       note: (event, fields) => diary.info(event, fields),
       reach,

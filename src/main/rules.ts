@@ -10,6 +10,7 @@ import { Desk } from './config.ts';
 import { type House, VERSION } from './house.ts';
 import { inspector } from './inspect.ts';
 import { keysOf } from './keys.ts';
+import { Models } from './models.ts';
 import { reachOf } from './reach.ts';
 
 /** The TCP door of a gateway; a command that is a gateway for one moment has none. */
@@ -71,6 +72,7 @@ export function gatewayOptions(house: House, door: Door): GatewayOptions {
         bind: live.now.config.gateway.bind.spec,
         fingerprint: pinOf(house, door.certificate ?? null),
       }),
+    models: new Models({ live, env: process.env, clock, hide: (secret) => log.hide(secret) }),
     config: new Desk({ live, load, key: identity.tokenKey, log, version: VERSION }),
     newSecret: () => secrets.renew(),
   };

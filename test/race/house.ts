@@ -142,6 +142,7 @@ function optionsOf(authority: Authority, clock: ScriptedClock, errors: string[])
       lookup: unasked('the schema of a key'),
       state: () => ({ path: '', pending: [], problem: null }),
     },
+    models: { list: unasked('models'), status: unasked('the models in use'), probe: unasked('a probe') },
     reach: unasked('addresses'),
     inspect: unasked('a look at it'),
     newSecret: unasked('a new secret'),

@@ -41,8 +41,10 @@ function fieldOf(stdout: string, path: string): unknown {
 describe('rule: the examples of --help', () => {
   let gateway: Gateway;
   beforeAll(async () => {
-    // Without a secret of its own, so that it can be rotated.
-    gateway = await start({ config: { gateway: { auth: { token: undefined } } } });
+    // Without a secret of its own, so that it can be rotated; whatever runs at well-known ports here is not asked.
+    gateway = await start({
+      config: { gateway: { auth: { token: undefined } }, models: { local: { enabled: false } } },
+    });
   });
   afterAll(() => gateway?.stop());
 

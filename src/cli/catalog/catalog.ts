@@ -3,6 +3,7 @@ import { level } from '../option.ts';
 import { config } from './config.ts';
 import { devices } from './devices.ts';
 import { gateway } from './gateway.ts';
+import { models } from './models.ts';
 
 /** Every command there is. The program, its help, completion, and the test of the examples are made from it. */
 export const CATALOG: Group = {
@@ -59,5 +60,5 @@ export const CATALOG: Group = {
       load: async () => (await import('../command/completion.ts')).completion,
     },
   ],
-  groups: [devices, gateway, config],
+  groups: [devices, gateway, models, config],
 };

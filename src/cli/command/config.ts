@@ -36,7 +36,8 @@ async function either<T>(
   }
 }
 
-async function viewOf(context: Context, t: Tools): Promise<Row> {
+/** As it stands in the file, without secrets. */
+export async function viewOf(context: Context, t: Tools): Promise<Row> {
   return either<Row>(
     context,
     async (call) => ({ running: true, ...recordOf(await call('config.get')) }),
@@ -222,7 +223,8 @@ async function accepted<T>(path: readonly string[], t: Tools, work: Promise<T>):
   }
 }
 
-async function changed(
+/** Sets one key of the configuration, or takes it out (`undefined`), and says when it applies. */
+export async function changed(
   context: Context,
   name: string,
   path: readonly string[],

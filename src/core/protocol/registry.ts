@@ -17,6 +17,7 @@ import {
 import { lastHeartbeat } from './method/heartbeat.ts';
 import { logsTail } from './method/logs.ts';
 import { type InputOf, type Method, type OutputOf, type RowName, rowName } from './method/method.ts';
+import { modelsList, modelsProbe, modelsStatus } from './method/models.ts';
 import {
   pairApprove,
   pairEnsure,
@@ -59,6 +60,9 @@ export const METHODS = [
   waitUpgrade,
   decisionExplain,
   logsTail,
+  modelsList,
+  modelsStatus,
+  modelsProbe,
 ] as const satisfies readonly Method[];
 
 type Row = (typeof METHODS)[number];

@@ -11,6 +11,7 @@ import type { Session } from '../session.ts';
 import type { Reach } from '../setup.ts';
 import type { Turns } from '../turn.ts';
 import type { ConfigDesk } from './config.ts';
+import type { ModelDesk } from './models.ts';
 
 /** One call, as a handler gets it: already allowed, its input already checked. */
 export interface Context {
@@ -45,6 +46,7 @@ export interface Services {
   /** A line of the log, for what is recorded nowhere else. */
   note(event: string, fields: Record<string, unknown>): void;
   readonly config: ConfigDesk;
+  readonly models: ModelDesk;
   /** For calls with large answers. */
   readonly turns: Turns;
   /** Replaces the generated secret and closes the sessions that the old one opened. Throws where it is configured. */

@@ -8,6 +8,7 @@ import * as gateway from './gateway.ts';
 import type { Context } from './handler.ts';
 import * as heartbeat from './heartbeat.ts';
 import * as logs from './logs.ts';
+import * as models from './models.ts';
 
 /** Each row of the registry and its handler: one missing or too many does not compile. */
 export const HANDLERS: Handlers<Context> = {
@@ -41,4 +42,7 @@ export const HANDLERS: Handlers<Context> = {
   'device.scopes.waitUpgrade': device.waitUpgrade,
   'decision.explain': explain,
   'logs.tail': logs.tail,
+  'models.list': models.list,
+  'models.status': models.status,
+  'models.probe': models.probe,
 };

@@ -1,0 +1,110 @@
+import * as Type from '../type.ts';
+import type { Method } from './method.ts';
+import { ADMIN, READ } from './scope.ts';
+
+const Text = Type.Union([Type.String(), Type.Null()]);
+
+/** A model, as OpenClaw's clients of v3 and v4 read it: v3's know the fields up to `input`. */
+const ModelRow = Type.Object({
+  /** As its provider calls it: `provider/id` is its whole name. */
+  id: Type.String(),
+  name: Type.String(),
+  provider: Type.String(),
+  /** Absent: unknown, as everything else that is. */
+  contextWindow: Type.Optional(Type.Integer()),
+  reasoning: Type.Optional(Type.Boolean()),
+  input: Type.Optional(Type.Array(Type.String())),
+  local: Type.Boolean(),
+  tags: Type.Array(Type.String()),
+  /** There is what it needs to be asked: a key, where it needs one. Whether the key works, a probe tells. */
+  available: Type.Boolean(),
+  /** Latchkey's own. */
+  maxTokens: Type.Optional(Type.Integer()),
+  /** US dollars for a million tokens. */
+  cost: Type.Optional(Type.Object({ input: Type.Number(), output: Type.Number() })),
+  /** With `includeDetails`. */
+  thinkingLevels: Type.Optional(Type.Array(Type.Object({ id: Type.String(), label: Type.String() }))),
+  thinkingDefault: Type.Optional(Type.String()),
+});
+
+export const modelsList = {
+  name: 'models.list',
+  scope: READ,
+  role: 'operator',
+  input: Type.Object({ includeDetails: Type.Optional(Type.Boolean()) }),
+  output: Type.Object({
+    models: Type.Array(ModelRow),
+    /** With `includeDetails`: 9.6's TUI shows it. */
+    accountSelection: Type.Optional(Type.Object({ kind: Type.String(), label: Type.String() })),
+  }),
+  errors: [],
+  summary:
+    'The models that can be asked: of the providers that are set up, of servers on this host, and the built-in one.',
+} as const satisfies Method;
+
+const ProviderRow = Type.Object({
+  name: Type.String(),
+  kind: Type.String(),
+  /** Empty: the built-in one is nowhere. */
+  baseUrl: Type.String(),
+  local: Type.Boolean(),
+  /** What made it known: `configuration`, `named` (by a model's name), `environment`, `found`, `built-in`. */
+  from: Type.String(),
+  /**
+   * Where the key is, never the key. `state`: `present`, `missing`, `unneeded`, `unresolved` (it can't be had now: `why`), or
+   * `unread` (a program or a keyring has it, which is asked with the first call).
+   */
+  key: Type.Object({ state: Type.String(), from: Text, why: Text }),
+  models: Type.Integer(),
+});
+
+export const modelsStatus = {
+  name: 'models.status',
+  scope: READ,
+  role: 'operator',
+  input: Type.Object({}),
+  output: Type.Object({
+    /** `provider/model`: what agents think with, and why it is this one. */
+    model: Type.String(),
+    why: Type.String(),
+    fallbacks: Type.Array(Type.String()),
+    budget: Type.Object({
+      tokensPerDay: Type.Union([Type.Integer(), Type.Null()]),
+      usdPerDay: Type.Union([Type.Number(), Type.Null()]),
+    }),
+    aliases: Type.Record(Type.String(), Type.String()),
+    providers: Type.Array(ProviderRow),
+    /** Names that lead nowhere, each in one sentence. */
+    problems: Type.Array(Type.String()),
+  }),
+  errors: [],
+  summary: 'Which model agents think with and why, which providers are set up, and where their keys come from.',
+} as const satisfies Method;
+
+/** It spends the owner's money outside of every agent's bound: so it is not for who may merely talk to an agent. */
+export const modelsProbe = {
+  name: 'models.probe',
+  scope: ADMIN,
+  role: 'operator',
+  input: Type.Object({
+    /** This one alone; absent: those that agents think with, and one of each other provider that has what it needs. */
+    provider: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    /** For each call; 20,000 when absent. */
+    timeoutMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 120_000 })),
+  }),
+  output: Type.Object({
+    probes: Type.Array(
+      Type.Object({
+        model: Type.String(),
+        ok: Type.Boolean(),
+        durationMs: Type.Integer(),
+        tokens: Type.Union([Type.Integer(), Type.Null()]),
+        /** `auth`, `quota`, `rate_limit`, …; `null`: none. */
+        failure: Text,
+        why: Text,
+      }),
+    ),
+  }),
+  errors: ['not_found'],
+  summary: 'Calls one model of each provider with a few tokens: whether keys work and models answer.',
+} as const satisfies Method;

@@ -1,0 +1,371 @@
+import type { LiveConfig } from '../config/live.ts';
+import { type LocalName, type ProviderConfig, wellKnown } from '../config/models.ts';
+import type { SecretInput } from '../config/schema.ts';
+import { resolveSecret } from '../config/secret.ts';
+import type { MethodInput, MethodOutput } from '../core/protocol/registry.ts';
+import type { ModelDesk } from '../gateway/method/models.ts';
+import { Catalog, type CatalogEntry, factsOf } from '../runtime/model/catalog.ts';
+import { type Chosen, choose } from '../runtime/model/choice.ts';
+import { detectLocal, isLoopbackUrl, listedBy } from '../runtime/model/local.ts';
+import type { Credentials, ModelFacts, Provider } from '../runtime/model/model.ts';
+import { offlineModel } from '../runtime/model/offline.ts';
+import { probe } from '../runtime/model/probe.ts';
+import { remoteModel } from '../runtime/model/remote.ts';
+import type { Candidate } from '../runtime/model/route.ts';
+import type { Clock } from '../system/clock.ts';
+import { isFailure } from '../system/failure.ts';
+
+export interface ModelsOptions {
+  readonly live: LiveConfig;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  /** From now on this is in no line of a log. */
+  hide(secret: string): void;
+}
+
+type From = 'configuration' | 'named' | 'environment' | 'found' | 'built-in';
+interface Known {
+  readonly provider: Provider;
+  readonly from: From;
+}
+
+/** Variables in which people keep keys. They count for a provider that the configuration names, or where it names none. */
+const VARIABLES: Readonly<Record<string, readonly string[]>> = {
+  openai: ['OPENAI_API_KEY'],
+  anthropic: ['ANTHROPIC_API_KEY'],
+  google: ['GEMINI_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY'],
+  openrouter: ['OPENROUTER_API_KEY'],
+};
+
+/** Asking a server on this host which models it has. */
+const DETECT_MS = 500;
+const FOUND_FOR_MS = 30_000;
+/** A program that gives a key is not run with each step. */
+const KEPT_FOR_MS = 60_000;
+const PROBE_MS = 20_000;
+
+/** The models that the configuration in force, the environment and this host have. Nothing is asked before it is needed. */
+export class Models implements ModelDesk {
+  readonly #options: ModelsOptions;
+  #found: { readonly at: number; readonly by: unknown; readonly providers: Promise<readonly Provider[]> } | null = null;
+  readonly #kept = new Map<string, { readonly at: number; readonly secret: Promise<string> }>();
+
+  constructor(options: ModelsOptions) {
+    this.#options = options;
+  }
+
+  /** What an agent thinks with: the model that is named, and those that stand in for it. */
+  async candidates(): Promise<readonly [Candidate, ...Candidate[]]> {
+    const [first, ...rest] = this.#chosen(await this.catalog()).entries;
+    return [this.candidate(first), ...rest.map((entry) => this.candidate(entry))];
+  }
+
+  candidate({ provider, facts }: CatalogEntry): Candidate {
+    const { clock } = this.#options;
+    const model = provider.kind === 'offline' ? offlineModel : remoteModel(provider, facts.id, { clock });
+    return { model, facts };
+  }
+
+  async catalog(): Promise<Catalog> {
+    const known = await this.#known();
+    return new Catalog(
+      known.map(({ provider }) => provider),
+      this.#config.aliases,
+    );
+  }
+
+  // ---- answers --------------------------------------------------------------------------------------------------------
+
+  async list({ includeDetails }: MethodInput<'models.list'>): Promise<MethodOutput<'models.list'>> {
+    const catalog = await this.catalog();
+    const chosen = this.#chosen(catalog);
+    const listed = catalog.list();
+    const others = chosen.entries.filter((entry) => !listed.some(({ name }) => name === entry.name));
+    const ready = await this.#ready(catalog.providers);
+    const models = [...others, ...listed].map((entry) => {
+      const at = chosen.entries.findIndex(({ name }) => name === entry.name);
+      const tags = at === -1 ? [] : [at === 0 ? 'default' : `fallback#${at}`];
+      return {
+        ...rowOf(entry, ready.get(entry.provider.name) === true),
+        tags,
+        ...(includeDetails === true ? DETAILS : {}),
+      };
+    });
+    return includeDetails === true ? { models, accountSelection: AUTOMATIC } : { models };
+  }
+
+  async status(): Promise<MethodOutput<'models.status'>> {
+    const known = await this.#known();
+    const { aliases } = this.#config;
+    const catalog = new Catalog(
+      known.map(({ provider }) => provider),
+      aliases,
+    );
+    const { entries, why, problems } = this.#chosen(catalog);
+    const [first, ...rest] = entries;
+    const listed = catalog.list();
+    const all: readonly Known[] = catalog.providers.map(
+      (provider) => known.find((one) => one.provider === provider) ?? { provider, from: 'built-in' },
+    );
+    const providers = await Promise.all(
+      all.map(async ({ provider, from }) => ({
+        name: provider.name,
+        kind: provider.kind,
+        baseUrl: provider.baseUrl,
+        local: provider.isLocal,
+        from,
+        key: await this.#keyOf(provider),
+        models: listed.filter((entry) => entry.provider === provider).length,
+      })),
+    );
+    const { budget } = this.#options.live.now.config.agents.defaults;
+    return { model: first.name, why, fallbacks: rest.map(({ name }) => name), budget, aliases, providers, problems };
+  }
+
+  async probe({
+    provider,
+    timeoutMs = PROBE_MS,
+  }: MethodInput<'models.probe'>): Promise<MethodOutput<'models.probe'> | null> {
+    const catalog = await this.catalog();
+    if (provider !== undefined && catalog.provider(provider) === null) return null;
+    const { entries } = this.#chosen(catalog);
+    const wanted = new Map(entries.map((entry) => [entry.name, entry]));
+    for (const other of catalog.providers) {
+      if (other.kind === 'offline' || entries.some((entry) => entry.provider === other)) continue;
+      const one = choose(new Catalog([other], {}), { primary: null, fallbacks: [] }).entries[0];
+      if (one.provider === other) wanted.set(one.name, one);
+    }
+    const asked = [...wanted.values()].filter((entry) => provider === undefined || entry.provider.name === provider);
+    const probes = await Promise.all(
+      asked.map((entry) => probe(this.candidate(entry).model, this.#options.clock, timeoutMs)),
+    );
+    return { probes };
+  }
+
+  // ---- providers ------------------------------------------------------------------------------------------------------
+
+  get #config() {
+    return this.#options.live.now.config.models;
+  }
+
+  #chosen(catalog: Catalog): Chosen {
+    return choose(catalog, this.#options.live.now.config.agents.defaults.model);
+  }
+
+  /** Those of the configuration, those that a name of a model there means, else those of the environment; and this host's. */
+  async #known(): Promise<readonly Known[]> {
+    const { providers, local } = this.#config;
+    const configured = providers.map((one): Known => ({ provider: this.#providerOf(one), from: 'configuration' }));
+    const named = this.#named().map((one): Known => ({ provider: one, from: 'named' }));
+    const isBare = configured.length + named.length === 0;
+    const given = isBare ? this.#ofEnvironment().map((one): Known => ({ provider: one, from: 'environment' })) : [];
+    const set = [...configured, ...named, ...given];
+    if (!local.enabled) return set;
+    const found = await this.#local(set.map(({ provider }) => provider));
+    const filled = set.map((one) => ({
+      ...one,
+      provider: found.find(({ name }) => name === one.provider.name) ?? one.provider,
+    }));
+    const more = found.filter(({ name }) => !set.some(({ provider }) => provider.name === name));
+    return [...filled, ...more.map((provider): Known => ({ provider, from: 'found' }))];
+  }
+
+  #providerOf({ name, kind, baseUrl, apiKey, headers, models }: ProviderConfig): Provider {
+    const isLocal = kind === 'openai-compatible' && isLoopbackUrl(baseUrl);
+    const base = { kind, baseUrl, isLocal };
+    const path = `models.providers.${name}`;
+    const variable = apiKey === null ? this.#variableOf(name) : null;
+    return {
+      ...base,
+      name,
+      keyFrom: apiKey !== null ? placeOf(`${path}.apiKey`, apiKey) : variable === null ? null : fromEnv(variable),
+      models: models.map((declared) => factsOf(base, declaredFacts(declared))),
+      credentials: async (): Promise<Credentials> => {
+        const key = apiKey !== null ? await this.#secret(`${path}.apiKey`, apiKey) : this.#variable(variable);
+        const sent = Object.entries(headers).map(
+          async ([header, value]) => [header, await this.#secret(`${path}.headers.${header}`, value)] as const,
+        );
+        return { key, headers: Object.fromEntries(await Promise.all(sent)) };
+      },
+    };
+  }
+
+  /** Providers that a model's name means, and that need nothing but their name. */
+  #named(): readonly Provider[] {
+    const { aliases, providers, local } = this.#config;
+    const { primary, fallbacks } = this.#options.live.now.config.agents.defaults.model;
+    const names = [...(primary === null ? [] : [primary]), ...fallbacks].map((name) =>
+      Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name,
+    );
+    const wanted = new Set(
+      [...names, ...Object.values(aliases)].map((name) => name.slice(0, Math.max(0, name.indexOf('/')))),
+    );
+    return [...wanted]
+      .filter((name) => !providers.some((one) => one.name === name))
+      .flatMap((name) => this.#bare(name, local.ports) ?? []);
+  }
+
+  #ofEnvironment(): readonly Provider[] {
+    const { ports } = this.#config.local;
+    return Object.keys(VARIABLES)
+      .filter((name) => this.#variableOf(name) !== null)
+      .flatMap((name) => this.#bare(name, ports) ?? []);
+  }
+
+  #bare(name: string, ports: Readonly<Record<LocalName, number>>): Provider | null {
+    const known = wellKnown(name, ports);
+    return known === null ? null : this.#providerOf({ ...known, name, apiKey: null, headers: {}, models: [] });
+  }
+
+  /** Servers on this host with what they list: those at their usual ports, and those that are set up without a list. */
+  #local(set: readonly Provider[]): Promise<readonly Provider[]> {
+    const { clock, live } = this.#options;
+    const now = clock.monotonicMs();
+    const { now: by } = live;
+    if (this.#found !== null && this.#found.by === by && now - this.#found.at < FOUND_FOR_MS)
+      return this.#found.providers;
+    const { ports } = this.#config.local;
+    const free = Object.entries(ports).filter(([name]) => !set.some((provider) => provider.name === name));
+    const unlisted = set.filter(({ isLocal, models }) => isLocal && models.length === 0);
+    const providers = Promise.all([
+      detectLocal(Object.fromEntries(free), { clock, deadlineMs: DETECT_MS }),
+      ...unlisted.map(async (provider) => {
+        const models = await this.#listed(provider);
+        return models === null ? [] : [{ ...provider, models }];
+      }),
+    ]).then((all) => all.flat());
+    this.#found = { at: now, by, providers };
+    return providers;
+  }
+
+  async #listed(provider: Provider): Promise<readonly ModelFacts[] | null> {
+    const deadline = new AbortController();
+    const cancel = this.#options.clock.after(DETECT_MS, () => deadline.abort());
+    try {
+      const { key, headers } = await provider.credentials();
+      const all = { ...headers, ...(key === null ? {} : { authorization: `Bearer ${key}` }) };
+      const ids = await listedBy(provider.baseUrl, all, deadline.signal);
+      return ids === null ? null : ids.map((id) => factsOf(provider, { id }));
+    } catch {
+      // Its key can't be had: `status` says so.
+      return null;
+    } finally {
+      cancel();
+    }
+  }
+
+  // ---- keys -----------------------------------------------------------------------------------------------------------
+
+  /** The variable that holds a key for it; `null`: none does. */
+  #variableOf(provider: string): string | null {
+    const names = Object.hasOwn(VARIABLES, provider) ? (VARIABLES[provider] ?? []) : [];
+    return names.find((name) => Boolean(this.#options.env[name])) ?? null;
+  }
+
+  #variable(name: string | null): string | null {
+    const value = name === null ? undefined : this.#options.env[name];
+    if (value) this.#options.hide(value);
+    return value || null;
+  }
+
+  /** @throws Failure 78 where it can't be had */
+  #secret(path: string, input: SecretInput): Promise<string> {
+    const { live, env, clock, hide } = this.#options;
+    const resolve = async () => {
+      const secret = await resolveSecret(input, { path, file: live.now.path, env });
+      hide(secret);
+      return secret;
+    };
+    if (!isSlow(input)) return resolve();
+    const name = JSON.stringify([path, input]);
+    const now = clock.monotonicMs();
+    const kept = this.#kept.get(name);
+    if (kept !== undefined && now - kept.at < KEPT_FOR_MS) return kept.secret;
+    for (const [old, { at }] of this.#kept) if (now - at >= KEPT_FOR_MS) this.#kept.delete(old);
+    const secret = resolve();
+    this.#kept.set(name, { at: now, secret });
+    secret.catch(() => this.#kept.delete(name));
+    return secret;
+  }
+
+  /** By name: whether there is what it needs to be asked. */
+  async #ready(providers: readonly Provider[]): Promise<ReadonlyMap<string, boolean>> {
+    const rows = providers.map(async (provider) => {
+      const { state } = await this.#keyOf(provider);
+      return [
+        provider.name,
+        state !== 'unresolved' && (state !== 'missing' || provider.kind === 'openai-compatible'),
+      ] as const;
+    });
+    return new Map(await Promise.all(rows));
+  }
+
+  async #keyOf(provider: Provider): Promise<MethodOutput<'models.status'>['providers'][number]['key']> {
+    const { keyFrom, isLocal, kind } = provider;
+    const state = (name: string, why: string | null = null) => ({ state: name, from: keyFrom, why });
+    if (kind === 'offline' || (isLocal && keyFrom === null)) return state('unneeded');
+    const declared = this.#config.providers.find(({ name }) => name === provider.name);
+    // Whoever may only read starts no programs.
+    if (isSlow(declared?.apiKey ?? null)) return state('unread');
+    if (keyFrom === null) return state('missing');
+    try {
+      await (declared?.apiKey == null
+        ? null
+        : this.#secret(`models.providers.${provider.name}.apiKey`, declared.apiKey));
+      return state('present');
+    } catch (error) {
+      return state('unresolved', isFailure(error) ? error.why : 'it cannot be had');
+    }
+  }
+}
+
+const DETAILS = { thinkingLevels: [{ id: 'off', label: 'off' }], thinkingDefault: 'off' } as const;
+const AUTOMATIC = { kind: 'automatic', label: 'Automatic account selection' } as const;
+
+function rowOf({ provider, facts }: CatalogEntry, available: boolean) {
+  const { id, name, contextWindow, maxOutputTokens, input, reasoning, price } = facts;
+  return {
+    id,
+    name,
+    provider: provider.name,
+    local: provider.isLocal,
+    available,
+    ...(contextWindow === null ? {} : { contextWindow }),
+    ...(reasoning === null ? {} : { reasoning }),
+    ...(input === null ? {} : { input: [...input] }),
+    ...(maxOutputTokens === null ? {} : { maxTokens: maxOutputTokens }),
+    ...(price === null ? {} : { cost: { input: price.input, output: price.output } }),
+  };
+}
+
+function declaredFacts({
+  id,
+  name,
+  contextWindow,
+  maxTokens,
+  input,
+  reasoning,
+  cost,
+}: ProviderConfig['models'][number]) {
+  return {
+    id,
+    ...(name === undefined ? {} : { name }),
+    ...(contextWindow === undefined ? {} : { contextWindow }),
+    ...(maxTokens === undefined ? {} : { maxOutputTokens: maxTokens }),
+    ...(input === undefined ? {} : { input }),
+    ...(reasoning === undefined ? {} : { reasoning }),
+    ...(cost === undefined
+      ? {}
+      : { price: { ...cost, cacheRead: cost.cacheRead ?? null, cacheWrite: cost.cacheWrite ?? null } }),
+  };
+}
+
+function isSlow(input: SecretInput | null): boolean {
+  return typeof input === 'object' && input !== null && (input.source === 'exec' || input.source === 'keyring');
+}
+
+function placeOf(path: string, input: SecretInput): string {
+  return typeof input === 'string' ? path : `${path} (${input.source})`;
+}
+
+const fromEnv = (variable: string) => `${variable} in the gateway's environment`;

@@ -1,0 +1,56 @@
+import type { Instant } from '../../core/base/instant.ts';
+import type { Price } from './model.ts';
+
+/** What an agent may spend in a day. `null`: as much as it takes. */
+export interface Bound {
+  readonly tokensPerDay: number | null;
+  readonly usdPerDay: number | null;
+}
+
+/** What it has spent in one. */
+export interface Spent {
+  readonly tokens: number;
+  readonly usd: number;
+}
+
+/** What one attempt cost. */
+export interface Spend {
+  readonly tokens: number;
+  /** `null`: nobody knows. */
+  readonly usd: number | null;
+  /** The provider did not say: it was reckoned from the length of the texts, not to count as nothing. */
+  readonly isEstimate: boolean;
+}
+
+/** Where it is kept. The day is the caller's: `dayOf`. */
+export interface Ledger {
+  spent(agent: string, day: string): Promise<Spent>;
+  add(agent: string, day: string, spend: Spend): Promise<void>;
+}
+
+export type Verdict =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly why: string; readonly bound: 'tokens' | 'usd' | 'unpriced' };
+
+/**
+ * Whether one more step may begin. A step that has begun is not cut off: the bound is passed by at most what was under
+ * way when it was reached.
+ */
+export function judge(bound: Bound, spent: Spent, price: Price | null): Verdict {
+  const { tokensPerDay, usdPerDay } = bound;
+  if (tokensPerDay !== null && spent.tokens >= tokensPerDay) {
+    return { ok: false, bound: 'tokens', why: `${spent.tokens} of ${tokensPerDay} tokens are spent today` };
+  }
+  if (usdPerDay === null) return { ok: true };
+  if (spent.usd >= usdPerDay) {
+    return { ok: false, bound: 'usd', why: `$${spent.usd.toFixed(2)} of $${usdPerDay.toFixed(2)} are spent today` };
+  }
+  if (price !== null) return { ok: true };
+  const why = 'its price is unknown, and a bound in money could not be held: declare its cost, or bound the tokens';
+  return { ok: false, bound: 'unpriced', why };
+}
+
+/** The day of an instant as people of a zone count it: `2026-11-21`. @param zone IANA */
+export function dayOf(at: Instant, zone: string): string {
+  return new Intl.DateTimeFormat('en-CA', { timeZone: zone, dateStyle: 'short' }).format(at);
+}
