@@ -262,7 +262,7 @@ function readHead(socket: Socket): Promise<{ head: string; rest: Buffer }> {
   return new Promise((done, fail) => {
     let seen: Buffer = Buffer.alloc(0);
     const stop = () => {
-      socket.off('data', onData).off('error', onError).off('close', onClose).pause();
+      socket.off('data', onData).off('error', onError).off('end', onClose).off('close', onClose).pause();
     };
     const onData = (chunk: Buffer) => {
       seen = Buffer.concat([seen, chunk]);
@@ -276,7 +276,8 @@ function readHead(socket: Socket): Promise<{ head: string; rest: Buffer }> {
       fail(error);
     };
     const onClose = () => onError(new Error(`closed before an answer: ${seen.toString('latin1').slice(0, 200)}`));
-    socket.on('data', onData).on('error', onError).on('close', onClose);
+    // Half open is for what comes after: a server that ends before its answer has refused.
+    socket.on('data', onData).on('error', onError).on('end', onClose).on('close', onClose);
   });
 }
 

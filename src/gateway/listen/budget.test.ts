@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ScriptedClock } from '../../system/clock.ts';
+import { type Clock, ScriptedClock } from '../../system/clock.ts';
 import { type BudgetRules, SilentBudget } from './budget.ts';
 
 const RULES: BudgetRules = { total: 4, perSource: 2, graceMs: 250, queueMax: 5 };
@@ -17,6 +17,13 @@ function budgetOf(rules: Partial<BudgetRules> = {}) {
     );
   return { clock, budget, admitted, cut, enter };
 }
+
+/** Its methods, to lay others over. */
+const clockOf = (clock: ScriptedClock): Clock => ({
+  now: () => clock.now(),
+  monotonicMs: () => clock.monotonicMs(),
+  after: (delayMs, run) => clock.after(delayMs, run),
+});
 
 describe('sockets that have not spoken', () => {
   it('threat 30: over the budget a new one is delayed, and the oldest silent one goes after its grace', () => {
@@ -57,6 +64,61 @@ describe('sockets that have not spoken', () => {
     clock.advance(60_000);
     expect(cut).toEqual([]);
     expect(clock.pending).toBe(0);
+  });
+
+  it('threat 35: while others of the source speak, who is slow keeps its room, for a second at most', () => {
+    const { clock, admitted, cut, enter } = budgetOf({ queueMax: 10_000, total: 3 });
+    const [first] = ['first', 'slow'].map((name) => enter(name));
+    const storm = Array.from({ length: 20 }, (_, i) => enter(`c${i}`)).reverse();
+    // The machine is busy: each says nothing for almost the whole grace.
+    for (const next of [first, ...storm.slice(0, 3)]) {
+      clock.advance(200);
+      next?.spoke();
+    }
+    expect([cut, admitted.slice(0, 3), admitted.length]).toEqual([[], ['first', 'slow', 'c19'], 6]);
+    // Nor is it spared by one that speaks for ever: a flood could have that.
+    clock.advance(199);
+    expect(cut).toEqual([]);
+    clock.advance(1);
+    expect(cut).toEqual(['slow']);
+  });
+
+  it('threat 35: an upgrade is a sign of life, once', () => {
+    const { clock, cut, enter } = budgetOf({ perSource: 1 });
+    const only = enter('only');
+    enter('waits');
+    clock.advance(200);
+    only.upgraded();
+    clock.advance(249);
+    expect(cut).toEqual([]);
+    clock.advance(1);
+    expect(cut).toEqual(['only']);
+  });
+
+  it("threat 35: what the gateway itself was late is nobody's silence", () => {
+    const clock = new ScriptedClock();
+    let lateMs = 0;
+    const lagging = { ...clockOf(clock), monotonicMs: () => clock.monotonicMs() + lateMs };
+    const budget = new SilentBudget({ ...RULES, queueMax: 100 }, lagging);
+    const cut: string[] = [];
+    const enter = (name: string) =>
+      budget.enter(
+        's',
+        () => {},
+        () => cut.push(name),
+      );
+    const [a, b] = ['a', 'b', 'c', 'd'].map(enter);
+    // A turn of the loop that took so long that the timer came after what was said, and before it could be read.
+    lateMs = 600;
+    clock.advance(250);
+    expect(cut).toEqual([]);
+    a?.spoke();
+    b?.spoke();
+    clock.advance(249);
+    expect(cut).toEqual([]);
+    clock.advance(1);
+    expect(cut).toEqual([]);
+    expect(budget.waiting).toBe(0);
   });
 
   it('threat 30: one source takes no room of others; all together are bounded', () => {

@@ -2,6 +2,8 @@ import type { Clock } from '../../system/clock.ts';
 
 /** A socket that hasn't said a whole message, or sent a whole HTTP request, yet. */
 export interface Silent {
+  /** A part of it: from now on it is silent anew. Once. */
+  upgraded(): void;
   /** It has: from now on it takes no room. */
   spoke(): void;
   /** It is gone. */
@@ -14,17 +16,28 @@ export interface BudgetRules {
   /** Silent sockets that are read from at the same time. */
   readonly total: number;
   readonly perSource: number;
-  /** How long one that is read from may stay silent while others wait for its room. */
+  /**
+   * How long one that is read from may stay silent while others wait for its room, counted from when another of its
+   * source last spoke; at most `PATIENCE` times as long in all.
+   */
   readonly graceMs: number;
   /** Sockets that wait to be read from; over it the one that waits longest is cut. */
   readonly queueMax: number;
 }
 
+/**
+ * Clients that share one slow machine are all slow together; each of them that speaks shows that the others may yet.
+ * What a flood can make of that must keep nobody out for longer than a client waits for its challenge (2.19: 750 ms
+ * and on without one, 3.13: 2 s).
+ */
+const PATIENCE = 4;
+
 interface Entry {
   source: Source;
   readonly admit: () => void;
   readonly cut: () => void;
-  admittedAtMs: number | null;
+  /** When it was admitted, or what it said last came, short of a whole message. */
+  quietSinceMs: number;
 }
 
 interface Source {
@@ -34,13 +47,16 @@ interface Source {
   queue: Entry[];
   /** Of `queue`, those that are there still. */
   queued: number;
+  /** When one of them last spoke. */
+  heardAtMs: number;
 }
 
 /**
  * The budget for sockets before they speak (DESIGN §3). While there is room they are read from at once. Over it a new
  * one is delayed, and the oldest silent one is closed once it has had its grace. The newest that waits goes first: who
  * floods with silent sockets waits behind whoever comes later, and who speaks gives its room back within
- * milliseconds, so a storm of honest clients passes through whole.
+ * milliseconds. A storm of honest clients passes through whole, on a busy machine too: grace counts neither while
+ * others of the same source speak, nor while the gateway itself was too late to hear anybody.
  */
 export class SilentBudget {
   readonly #rules: BudgetRules;
@@ -53,6 +69,8 @@ export class SilentBudget {
   /** Sources with more than their room: of what proxies brought, it was not known before. */
   readonly #over = new Set<Source>();
   #cancelTimer: (() => void) | null = null;
+  /** Whom the gateway was too late to hear keeps its room until then. */
+  #spareUntilMs = 0;
 
   constructor(rules: BudgetRules, clock: Clock) {
     this.#rules = rules;
@@ -70,7 +88,7 @@ export class SilentBudget {
   /** `admit`: read from it now; called at most once, perhaps at once. `cut`: it must go; not called after `spoke`. */
   enter(sourceName: string, admit: () => void, cut: () => void): Silent {
     const source = this.#sourceOf(sourceName);
-    const entry: Entry = { source, admit, cut, admittedAtMs: null };
+    const entry: Entry = { source, admit, cut, quietSinceMs: 0 };
     if (this.#hasRoom(source)) {
       this.#admit(entry);
     } else {
@@ -80,12 +98,19 @@ export class SilentBudget {
       this.#trimQueue();
       this.#plan();
     }
-    const leave = () => this.#leave(entry);
-    return { spoke: leave, left: leave, moved: (to) => this.#move(entry, to) };
+    const spoke = () => {
+      if (this.#admitted.has(entry)) entry.source.heardAtMs = this.#clock.monotonicMs();
+      this.#leave(entry);
+    };
+    const upgraded = () => {
+      entry.quietSinceMs = this.#clock.monotonicMs();
+    };
+    return { upgraded, spoke, left: () => this.#leave(entry), moved: (to) => this.#move(entry, to) };
   }
 
   #sourceOf(name: string): Source {
-    const source = this.#sources.get(name) ?? { name, admitted: new Set(), queue: [], queued: 0 };
+    const known = this.#sources.get(name);
+    const source = known ?? { name, admitted: new Set(), queue: [], queued: 0, heardAtMs: 0 };
     this.#sources.set(name, source);
     return source;
   }
@@ -121,7 +146,7 @@ export class SilentBudget {
 
   #admit(entry: Entry): void {
     this.#dequeue(entry);
-    entry.admittedAtMs = this.#clock.monotonicMs();
+    entry.quietSinceMs = this.#clock.monotonicMs();
     entry.source.admitted.add(entry);
     this.#admitted.add(entry);
     entry.admit();
@@ -183,38 +208,46 @@ export class SilentBudget {
     return null;
   }
 
-  /** Who must go, oldest first: of a source that is full itself and has others waiting, of one with too many, or of all. */
-  #victim(): Entry | null {
-    if (this.#queued.size === 0 && this.#over.size === 0) return null;
-    const isFull = this.#queued.size > 0 && this.#admitted.size >= this.#rules.total;
-    for (const entry of this.#admitted) {
-      const { source } = entry;
-      if (isFull || this.#over.has(source)) return entry;
-      if (source.queued > 0 && source.admitted.size >= this.#rules.perSource) return entry;
-    }
-    return null;
+  /** Whether its room is wanted: its source is full and has others waiting, or has too many, or all is full. */
+  #isInTheWay({ source }: Entry): boolean {
+    if (this.#over.has(source)) return true;
+    if (this.#queued.size > 0 && this.#admitted.size >= this.#rules.total) return true;
+    return source.queued > 0 && source.admitted.size >= this.#rules.perSource;
   }
 
-  /** Closes whoever has had its grace, and comes back when the next one has. */
+  #graceEndsAtMs({ source, quietSinceMs }: Entry): number {
+    const { graceMs } = this.#rules;
+    const sparedMs = Math.max(Math.max(quietSinceMs, source.heardAtMs) + graceMs, this.#spareUntilMs);
+    return Math.min(sparedMs, quietSinceMs + PATIENCE * graceMs);
+  }
+
+  /** Comes back when the first of those that are in the way has had its grace. */
   #plan(): void {
-    if (this.#cancelTimer !== null) return;
-    const victim = this.#victim();
-    if (victim === null) return;
-    const ageMs = this.#clock.monotonicMs() - (victim.admittedAtMs ?? 0);
-    this.#cancelTimer = this.#clock.after(Math.max(0, this.#rules.graceMs - ageMs), () => {
+    if (this.#cancelTimer !== null || (this.#queued.size === 0 && this.#over.size === 0)) return;
+    let dueAtMs = Number.POSITIVE_INFINITY;
+    for (const entry of this.#admitted) {
+      if (this.#isInTheWay(entry)) dueAtMs = Math.min(dueAtMs, this.#graceEndsAtMs(entry));
+    }
+    if (dueAtMs === Number.POSITIVE_INFINITY) return;
+    this.#cancelTimer = this.#clock.after(Math.max(0, dueAtMs - this.#clock.monotonicMs()), () => {
       this.#cancelTimer = null;
-      const now = this.#clock.monotonicMs();
-      for (
-        let v = this.#victim();
-        v !== null && now - (v.admittedAtMs ?? 0) >= this.#rules.graceMs;
-        v = this.#victim()
-      ) {
-        this.#forget(v);
-        v.cut();
-        const next = this.#next();
-        if (next !== null && this.#admitted.size < this.#rules.total) this.#admit(next);
-      }
-      this.#fill();
+      this.#judge(dueAtMs);
     });
+  }
+
+  /** Closes whoever is in the way and has had its grace, the oldest first. */
+  #judge(dueAtMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    // Timers come before what has arrived meanwhile is read: what they said may be waiting.
+    const lateMs = nowMs - dueAtMs;
+    if (lateMs > this.#rules.graceMs / 10) this.#spareUntilMs = nowMs + lateMs;
+    for (const entry of [...this.#admitted]) {
+      if (!this.#isInTheWay(entry) || this.#graceEndsAtMs(entry) > nowMs) continue;
+      this.#forget(entry);
+      entry.cut();
+      const next = this.#next();
+      if (next !== null && this.#admitted.size < this.#rules.total) this.#admit(next);
+    }
+    this.#fill();
   }
 }

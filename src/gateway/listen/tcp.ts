@@ -49,10 +49,13 @@ export interface TcpLimits {
 
 const LIMITS: TcpLimits = {
   handshakeMs: HANDSHAKE_MS,
-  silent: { ...SILENT_SOCKETS, graceMs: 250, queueMax: 4096 },
+  silent: { ...SILENT_SOCKETS, graceMs: 250, queueMax: 8192 },
   pingMs: 25_000,
   headerBytes: 16 * 1024,
 };
+
+/** Connections that the kernel has made and the gateway has not taken: as many as may come at once. */
+const BACKLOG = 8192;
 
 export interface TcpDoor {
   readonly port: number;
@@ -175,7 +178,8 @@ class Door implements TcpDoor {
     const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#arrived(socket));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host: address, port, ipv6Only: address.includes(':'), backlog: 1024 }, () => {
+      // What the kernel has no room for comes again after a second or more. It keeps to its own limit, 4096 mostly.
+      server.listen({ host: address, port, ipv6Only: address.includes(':'), backlog: BACKLOG }, () => {
         server.off('error', reject);
         resolve();
       });
@@ -237,12 +241,15 @@ class Door implements TcpDoor {
       refuseUpgrade(socket, ...fault);
       return;
     }
+    // The answer to the upgrade goes out together with the first frame.
+    socket.cork();
     this.#wss.handleUpgrade(request, socket, head, (ws) => {
       guest?.cancelDeadline();
+      guest?.silent.upgraded();
       const known = transportFacts(request, facts);
       const source = facts.forwarding.length === 0 ? undefined : this.#options.clientSource?.(known);
       if (source !== undefined) guest?.silent.moved(source);
-      const pipe = new WebSocketPipe(ws, known, this.#options.clock);
+      const pipe = new WebSocketPipe(ws, socket, known, this.#options.clock);
       this.#pipes.add(pipe);
       pipe.open(
         this.#options.accept,
@@ -250,6 +257,7 @@ class Door implements TcpDoor {
         () => this.#pipes.delete(pipe),
       );
     });
+    socket.uncork();
   }
 
   #upgradeFault(request: IncomingMessage, facts: HeaderFacts): [400 | 403 | 421, string] | null {

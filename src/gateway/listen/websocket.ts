@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import { CLOSE_GRACE_MS, PREAUTH_MESSAGE_BYTES } from '../../core/protocol/limit.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -20,14 +21,18 @@ interface BoundedReceiver {
 export class WebSocketPipe implements Pipe {
   readonly facts: TransportFacts;
   readonly #ws: WebSocket;
+  readonly #socket: Duplex;
   readonly #clock: Clock;
   #closing: { readonly code: number; readonly reason: string } | null = null;
   #cancelCut: (() => void) | null = null;
   #alive = true;
   #paused = false;
+  #holding = false;
 
-  constructor(ws: WebSocket, facts: TransportFacts, clock: Clock) {
+  /** @param socket what `ws` writes to */
+  constructor(ws: WebSocket, socket: Duplex, facts: TransportFacts, clock: Clock) {
     this.#ws = ws;
+    this.#socket = socket;
     this.facts = facts;
     this.#clock = clock;
   }
@@ -69,7 +74,23 @@ export class WebSocketPipe implements Pipe {
   }
 
   send(text: string): void {
-    if (this.#closing === null && this.#ws.readyState === this.#ws.OPEN) this.#ws.send(text);
+    if (this.#closing !== null || this.#ws.readyState !== this.#ws.OPEN) return;
+    this.#hold();
+    this.#ws.send(text);
+  }
+
+  /** What is sent in one turn of the event loop goes out together at its end: a system call costs more than a frame. */
+  #hold(): void {
+    if (this.#holding) return;
+    this.#holding = true;
+    this.#socket.cork();
+    process.nextTick(() => this.#release());
+  }
+
+  #release(): void {
+    if (!this.#holding) return;
+    this.#holding = false;
+    this.#socket.uncork();
   }
 
   buffered(): number {
@@ -86,6 +107,8 @@ export class WebSocketPipe implements Pipe {
 
   cut(): void {
     this.#closing ??= { code: ABNORMAL, reason: '' };
+    // As far as the socket takes it, what was said before goes out: above all the frame that says why.
+    this.#release();
     this.#ws.terminate();
   }
 
