@@ -15,9 +15,19 @@ export interface Command {
   readonly cwd: string;
 }
 
+export interface Cost {
+  readonly cpuMs: number;
+  readonly wallMs: number;
+}
+
+/** `commandCost` without the wall time. */
+export function commandCpuMs(command: Command, times: number): number {
+  return commandCost(command, times).cpuMs;
+}
+
 /**
- * CPU in milliseconds (user + system of the process and of every process that it waited for) of one run of the command,
- * as the mean of `times` runs after one another.
+ * CPU in milliseconds (user + system of the process and of every process that it waited for) and wall time of one run
+ * of the command, as the mean of `times` runs after one another.
  *
  * /proc counts in ticks of 10 ms, a third of what is measured here, and Node shows getrusage only of itself. The shell's
  * `times` prints getrusage(RUSAGE_CHILDREN) in milliseconds: the kernel takes the sum of user and system from the
@@ -26,17 +36,22 @@ export interface Command {
  *
  * @throws Error when a run exits with anything but 0.
  */
-export function commandCpuMs(command: Command, times: number): number {
-  const loop = `for ((i = 0; i < ${times}; i++)); do "$@" >/dev/null 2>&1 </dev/null || exit 1; done; times`;
-  const { status, stdout } = spawnSync('bash', ['-c', loop, 'bash', ...command.argv], {
+export function commandCost(command: Command, times: number): Cost {
+  const loop = `for ((i = 0; i < ${times}; i++)); do "$@" >/dev/null 2>&1 </dev/null || exit 1; done`;
+  const script = `began=$EPOCHREALTIME; ${loop}; echo "$began $EPOCHREALTIME"; times`;
+  const { status, stdout } = spawnSync('bash', ['-c', script, 'bash', ...command.argv], {
     env: command.env,
     cwd: command.cwd,
     encoding: 'utf8',
   });
-  const children = /(\d+)m(\d+)[.,](\d{3})s (\d+)m(\d+)[.,](\d{3})s/.exec(stdout.split('\n')[1] ?? '');
+  const [clock = '', , sum = ''] = stdout.split('\n');
+  const children = /(\d+)m(\d+)[.,](\d{3})s (\d+)m(\d+)[.,](\d{3})s/.exec(sum);
   if (status !== 0 || children === null) throw new Error(`failed: ${command.argv.join(' ')}`);
   const [userMin = 0, userS = 0, userMs = 0, systemMin = 0, systemS = 0, systemMs = 0] = children.slice(1).map(Number);
-  return ((userMin + systemMin) * 60_000 + (userS + systemS) * 1_000 + userMs + systemMs) / times;
+  const cpuMs = (userMin + systemMin) * 60_000 + (userS + systemS) * 1_000 + userMs + systemMs;
+  // Microseconds, as the shell prints them with whatever stands for the decimal point.
+  const [began = 0, ended = 0] = clock.split(' ').map((text) => Number(text.replace(/\D/g, '')));
+  return { cpuMs: cpuMs / times, wallMs: (ended - began) / 1_000 / times };
 }
 
 /** USER_HZ, which every Linux fixes at 100 for what it shows in /proc. */

@@ -29,9 +29,11 @@ export function isMet(row: Row): boolean | null {
   return 'atMost' in row.target ? ratioOf(row) <= row.target.atMost : ratioOf(row) >= row.target.atLeast;
 }
 
-function amount(value: number): string {
+export function amount(value: number): string {
+  if (Number.isInteger(value) && value < 1_000) return String(value);
   if (value >= 1_000) return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ' ');
-  return value >= 100 ? value.toFixed(0) : value.toFixed(1);
+  if (value >= 100) return value.toFixed(0);
+  return value >= 1 ? value.toFixed(1) : value.toPrecision(2);
 }
 
 function cells(row: Row): readonly string[] {
@@ -54,10 +56,9 @@ function cells(row: Row): readonly string[] {
 
 const HEAD = ['figure', 'latchkey', 'raw limit', 'ratio', 'target', ''] as const;
 
-/** The table in columns, for a terminal. */
-export function table(rows: readonly Row[]): string {
-  const lines = [HEAD, ...rows.map(cells)];
-  const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
+/** Lines of cells under one another; the first line is the head. */
+export function columns(lines: readonly (readonly string[])[]): string {
+  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
   return lines
     .map((line) =>
       line
@@ -66,6 +67,11 @@ export function table(rows: readonly Row[]): string {
         .trimEnd(),
     )
     .join('\n');
+}
+
+/** The table in columns, for a terminal. */
+export function table(rows: readonly Row[]): string {
+  return columns([HEAD, ...rows.map(cells)]);
 }
 
 function fileSystem(path: string): string {
@@ -85,7 +91,7 @@ export function machine(): readonly string[] {
   ];
 }
 
-function markdownRow(line: readonly string[]): string {
+export function markdownRow(line: readonly string[]): string {
   return `| ${line.join(' | ')} |`;
 }
 

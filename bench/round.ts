@@ -10,6 +10,10 @@ const SETTLE_MS = 500;
 export interface Side {
   readonly pid: number;
   readonly job: Job;
+  /** Where it is not the process alone that counts. */
+  readonly cpuMs?: () => number;
+  /** Of one round, where it is not what the others do. */
+  readonly extent?: Omit<Extent, 'rounds'>;
 }
 
 /** Medians of one side's rounds. */
@@ -21,7 +25,7 @@ export interface Pace {
   readonly operations: number;
 }
 
-class Driver {
+export class Driver {
   readonly #child: ChildProcess;
 
   constructor(child: ChildProcess) {
@@ -52,15 +56,15 @@ interface Round {
   readonly answerBytes: number;
 }
 
-async function round({ driver, pid }: Runner, { operations, waves = 1 }: Extent): Promise<Round> {
+async function round({ driver, cpuMs: used, extent: { operations, waves = 1 } }: Runner): Promise<Round> {
   let [cpuMs, wallMs, answerBytes] = [0, 0, 0];
   for (let wave = 0; wave < waves; wave += 1) {
     await driver.tell({ kind: 'prepare', operations: operations / waves });
     // What the preparation left to do at the server, closed sockets above all, is not the round's.
     await sleep(SETTLE_MS / waves);
-    const before = processCpuMs(pid);
+    const before = used();
     const reply = await driver.tell({ kind: 'run' });
-    cpuMs += processCpuMs(pid) - before;
+    cpuMs += used() - before;
     if (reply.kind !== 'ran') throw new Error(`a driver answered ${reply.kind}`);
     wallMs += reply.wallMs;
     answerBytes += reply.answerBytes / waves;
@@ -71,7 +75,8 @@ async function round({ driver, pid }: Runner, { operations, waves = 1 }: Extent)
 interface Runner {
   readonly name: string;
   readonly driver: Driver;
-  readonly pid: number;
+  readonly cpuMs: () => number;
+  readonly extent: Omit<Extent, 'rounds'>;
   readonly rounds: Round[];
 }
 
@@ -105,18 +110,18 @@ export async function compare<Name extends string>(
   const runners: Runner[] = [];
   for (const name of Object.keys(sides) as Name[]) {
     const driver = new Driver(place.driver());
-    await driver.tell({ kind: 'job', job: sides[name].job });
-    runners.push({ name, driver, pid: sides[name].pid, rounds: [] });
+    const { pid, job, cpuMs = () => processCpuMs(pid), extent: own = extent } = sides[name];
+    await driver.tell({ kind: 'job', job });
+    runners.push({ name, driver, cpuMs, extent: own, rounds: [] });
   }
   for (let number = 0; number <= extent.rounds; number += 1) {
     for (const runner of runners) {
-      const result = await round(runner, extent);
+      const result = await round(runner);
       if (number > 0) runner.rounds.push(result);
     }
   }
   for (const { driver } of runners) driver.end();
-  return Object.fromEntries(runners.map(({ name, rounds }) => [name, pace(rounds, extent.operations)])) as Record<
-    Name,
-    Pace
-  >;
+  return Object.fromEntries(
+    runners.map(({ name, rounds, extent }) => [name, pace(rounds, extent.operations)]),
+  ) as Record<Name, Pace>;
 }

@@ -2,7 +2,7 @@ import { connected, plainParams } from '../../test/partner/client.ts';
 import { type Identity, identityFrom, newIdentity } from '../../test/partner/identity.ts';
 import { Owner } from '../../test/partner/owner.ts';
 import { type ApprovalJob, atOnce, type Load } from './load.ts';
-import { type Line, openLine } from './socket.ts';
+import { type Line, openBare, openLine } from './socket.ts';
 
 const HAS = ['operator.read'];
 const ASKS = ['operator.write'];
@@ -11,6 +11,7 @@ const DECIDES = ['operator.admin'];
 /** Each operation: one `device.pair.approve` of a request that a paired device opened before, and its answer. */
 export function approvals(job: ApprovalJob): Load {
   const admin = job.ownerSocket === undefined ? null : identityFrom(job.privateKey);
+  const open = () => (admin === null ? openBare(job.port) : openLine(job.port, admin, DECIDES));
   const lines: Line[] = [];
   const devices: Identity[] = [];
   let owner: Owner | null = null;
@@ -43,7 +44,7 @@ export function approvals(job: ApprovalJob): Load {
   return {
     prepare: async (count) => {
       if (job.ownerSocket !== undefined && owner === null) owner = await Owner.open(job.ownerSocket);
-      while (lines.length < job.sockets) lines.push(await openLine(job.port, admin, DECIDES));
+      while (lines.length < job.sockets) lines.push(await open());
       const via = owner;
       if (via !== null) await pair(via);
       requests = [];

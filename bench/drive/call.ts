@@ -1,15 +1,16 @@
 import { identityFrom } from '../../test/partner/identity.ts';
 import { atOnce, type CallJob, type Load } from './load.ts';
-import { type Line, openLine } from './socket.ts';
+import { type Line, openBare, openLine } from './socket.ts';
 
 /** Each operation: one call and its answer on a socket that stays open. */
 export function calls(job: CallJob): Load {
-  const identity = job.connected ? identityFrom(job.privateKey) : null;
+  const identity = job.privateKey === null ? null : identityFrom(job.privateKey);
+  const open = () => (job.connected ? openLine(job.port, identity, job.scopes, job.speech) : openBare(job.port));
   const lines: Line[] = [];
   let operations = 0;
   return {
     prepare: async (count) => {
-      while (lines.length < job.sockets) lines.push(await openLine(job.port, identity));
+      while (lines.length < job.sockets) lines.push(await open());
       operations = count;
     },
     run: async () => {

@@ -4,7 +4,7 @@ import { atOnce, type HandshakeJob, type Load } from './load.ts';
 import { Line, signedParams } from './socket.ts';
 
 /** The nonce of the challenge, which is the first frame. */
-function challenge(ws: WebSocketConnection): Promise<string> {
+export function challenge(ws: WebSocketConnection): Promise<string> {
   return new Promise((done, fail) => {
     ws.onText = (text) => done(JSON.parse(text).payload.nonce);
     void ws.closed.then(({ code, reason }) => fail(new Error(`closed before the challenge: ${code} ${reason}`)));
@@ -25,7 +25,7 @@ export function handshakes(job: HandshakeJob): Load {
         const ws = await openWebSocket({ port: job.port });
         const nonce = job.challenged ? await challenge(ws) : `nonce-of-the-client-itself-of-43-characters-${index}`;
         const line = new Line(ws);
-        const answer = await line.call('connect', signedParams(identity, nonce, Date.now()));
+        const answer = await line.call('connect', signedParams(identity, nonce, Date.now(), job.speech));
         bytes += answer;
         line.end();
       });

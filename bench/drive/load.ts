@@ -3,13 +3,21 @@
 /** A load on one server. A round is prepared outside the time that counts, then run inside it. */
 export interface Load {
   prepare(operations: number): Promise<void>;
-  /** Mean bytes of the answers. @throws Error when an answer is a refusal. */
-  run(): Promise<{ readonly answerBytes: number }>;
+  /** Mean bytes of the answers. @throws Error when an answer is a refusal; a storm counts them instead. */
+  run(): Promise<{ readonly answerBytes: number; readonly storm?: Storm }>;
+}
+
+/** How a session speaks that is not the plain one: the only protocol it offers, and its credentials. */
+export interface Speech {
+  readonly protocol: 3 | 4;
+  /** `connect.auth` */
+  readonly auth?: Readonly<Record<string, string>>;
 }
 
 export interface HandshakeJob {
   readonly kind: 'handshake';
   readonly port: number;
+  readonly speech?: Speech;
   /** PKCS8 of the device's key in base64. */
   readonly privateKey: string;
   readonly concurrency: number;
@@ -20,7 +28,11 @@ export interface HandshakeJob {
 export interface CallJob {
   readonly kind: 'call';
   readonly port: number;
-  readonly privateKey: string;
+  /** `null`: a session of whoever brings the shared secret. */
+  readonly privateKey: string | null;
+  readonly speech?: Speech;
+  /** What is asked for; reading, where absent. */
+  readonly scopes?: readonly string[];
   readonly sockets: number;
   readonly method: string;
   /** Whether a socket must connect before it calls; a limit answers at once. */
@@ -41,7 +53,41 @@ export interface ApprovalJob {
   readonly devices: number;
 }
 
-export type Job = HandshakeJob | CallJob | ApprovalJob;
+/** Approvals of keys that are new each time, where a gateway has room for so many and knows no other request. */
+export interface PairingJob {
+  readonly kind: 'pairing';
+  readonly port: number;
+  /** Who decides; a key's PKCS8 in base64, or `null` for whoever brings the shared secret. */
+  readonly privateKey: string | null;
+  readonly speech: Speech;
+  readonly scopes: readonly string[];
+  /** What the new keys name, so that they are not paired at once. */
+  readonly origin: string;
+  readonly concurrency: number;
+}
+
+/** Devices that all come at once. Their keys are `namedIdentity(NAME-INDEX)`. */
+export interface StormJob {
+  readonly kind: 'storm';
+  readonly port: number;
+  readonly name: string;
+  /** Index of the first. */
+  readonly from: number;
+  readonly speech: Speech;
+}
+
+/** What became of a storm. Instants are milliseconds since 1970, with a fraction: several drivers share them. */
+export interface Storm {
+  readonly firstSynMs: number;
+  readonly lastHelloMs: number;
+  readonly admitted: number;
+  /** How the others ended, each with how many. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** Of the driver itself. */
+  readonly cpuMs: number;
+}
+
+export type Job = HandshakeJob | CallJob | ApprovalJob | PairingJob | StormJob;
 
 export type ToDriver =
   | { readonly kind: 'job'; readonly job: Job }
@@ -50,7 +96,7 @@ export type ToDriver =
 
 export type FromDriver =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'ran'; readonly wallMs: number; readonly answerBytes: number }
+  | { readonly kind: 'ran'; readonly wallMs: number; readonly answerBytes: number; readonly storm?: Storm }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** Runs `one` until `operations` have been begun, `concurrency` at a time. */

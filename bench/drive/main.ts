@@ -3,6 +3,8 @@ import { approvals } from './approval.ts';
 import { calls } from './call.ts';
 import { handshakes } from './handshake.ts';
 import type { FromDriver, Job, Load, ToDriver } from './load.ts';
+import { pairings } from './pairing.ts';
+import { storm } from './storm.ts';
 
 function loadOf(job: Job): Load {
   switch (job.kind) {
@@ -12,6 +14,10 @@ function loadOf(job: Job): Load {
       return calls(job);
     case 'approval':
       return approvals(job);
+    case 'pairing':
+      return pairings(job);
+    case 'storm':
+      return storm(job);
   }
 }
 
@@ -28,8 +34,8 @@ async function answer(message: ToDriver): Promise<FromDriver> {
     return { kind: 'ready' };
   }
   const began = performance.now();
-  const { answerBytes } = await load.run();
-  return { kind: 'ran', wallMs: performance.now() - began, answerBytes };
+  const result = await load.run();
+  return { kind: 'ran', wallMs: performance.now() - began, ...result };
 }
 
 process.on('message', (message: ToDriver) => {

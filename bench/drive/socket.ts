@@ -2,6 +2,7 @@
 import { Partner, plainParams } from '../../test/partner/client.ts';
 import { type ConnectParams, deviceBlock, type Identity } from '../../test/partner/identity.ts';
 import { openWebSocket, type WebSocketConnection } from '../../test/partner/websocket.ts';
+import type { Speech } from './load.ts';
 
 interface Reply {
   readonly type: string;
@@ -54,21 +55,34 @@ export class Line {
 }
 
 /** What a paired command-line device asks for. */
-export function readParams(): ConnectParams {
-  return plainParams();
+export function readParams(speech?: Speech, scopes?: readonly string[]): ConnectParams {
+  return plainParams({
+    ...(speech === undefined ? {} : { minProtocol: speech.protocol, maxProtocol: speech.protocol }),
+    ...(speech?.auth === undefined ? {} : { auth: speech.auth }),
+    ...(scopes === undefined ? {} : { scopes }),
+  });
 }
 
 /** A `connect` signed over a nonce; of a limit the client's own, for there is no challenge. */
-export function signedParams(identity: Identity, nonce: string, signedAt: number): ConnectParams {
-  const params = readParams();
+export function signedParams(identity: Identity, nonce: string, signedAt: number, speech?: Speech): ConnectParams {
+  const params = readParams(speech);
   return { ...params, device: deviceBlock(identity, params, { version: 'v3', nonce, signedAt }) };
 }
 
-/** A socket ready for calls: connected by the device where the server wants that. */
-export async function openLine(port: number, identity: Identity | null, scopes?: readonly string[]): Promise<Line> {
-  if (identity === null) return new Line(await openWebSocket({ port }));
+/** A socket that calls at once. */
+export async function openBare(port: number): Promise<Line> {
+  return new Line(await openWebSocket({ port }));
+}
+
+/** A socket ready for calls: connected by the device, or by the credentials alone. */
+export async function openLine(
+  port: number,
+  identity: Identity | null,
+  scopes?: readonly string[],
+  speech?: Speech,
+): Promise<Line> {
   const partner = await Partner.open({ port });
-  const answer = await partner.connect(plainParams(scopes === undefined ? {} : { scopes }), { identity });
+  const answer = await partner.connect(readParams(speech, scopes), identity === null ? {} : { identity });
   if (!answer.ok) throw new Error(`connect: ${answer.error.code} ${answer.error.message}`);
   return new Line(partner.ws);
 }
