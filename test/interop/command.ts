@@ -30,7 +30,7 @@ function literal(text: string): string {
 function shows(...patterns: ReadonlyArray<(facts: Facts) => string>): Evidence {
   return ({ text }, facts) => {
     const missing = patterns.map((pattern) => pattern(facts)).find((pattern) => !new RegExp(pattern).test(text));
-    return missing === undefined ? null : `nothing like ${missing}`;
+    return missing === undefined ? null : `nothing like ${missing.replaceAll('\\', '')}`;
   };
 }
 
@@ -93,7 +93,7 @@ const DEVICES: Command = {
 /** @param release the texts of some commands differ between releases */
 export function readingCommands(release: ReleaseName): readonly Command[] {
   const isNew = release === '2026.9.6';
-  // PROOFS.md has what it says of its own gateway then.
+  // PROOFS.md has what it says of its own gateway then, in rows `…, without a configuration`.
   const asking = isNew ? { needsConfig: 'without one this release asks no gateway, its own neither' } : {};
   return [
     HEALTH,

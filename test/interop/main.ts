@@ -10,13 +10,13 @@ import { narrowed } from './narrowed.ts';
 import type { Part, Result } from './part.ts';
 import { raw } from './raw.ts';
 import { cacheFolder, installed, isReleaseName, RELEASES, type Release, type ReleaseName } from './release.ts';
-import { seeds } from './seed.ts';
+import { seedProofs, seeds } from './seed.ts';
 import { type Column, columnOf, compare, type Page, parse, render, type Table, withColumn } from './table.ts';
 
 const PARTS: readonly Part[] = [commands('latchkey'), seeds, narrowed, raw, abroad];
 
 /** What is run against OpenClaw's own gateway: the same judges must find what is known to fail there. */
-const PROOFS: readonly Part[] = [commands('openclaw')];
+const PROOFS: readonly Part[] = [commands('openclaw'), seedProofs];
 
 const USAGE = 64;
 const HELP = `Drives OpenClaw's unchanged programs against Latchkey, and compares with test/interop/EXPECTED.md.

@@ -87,12 +87,17 @@ function argsOf(line: string): readonly string[] {
   return line.split(' ');
 }
 
+/** What needs a configuration and is run without one is a row of its own. */
+function rowOf({ hasConfig }: Site, { line, needsConfig }: Command): string {
+  return hasConfig || needsConfig === undefined ? line : `${line}, without a configuration`;
+}
+
 async function observe(site: Site, command: Command, context: Context): Promise<Observed> {
-  const row = command.line;
+  const row = rowOf(site, command);
   if (command.follows === true && site.owner === null)
     return { row, finding: { verdict: 'not run', says: 'only Latchkey can be asked' } };
   const run = async (): Promise<Judged> => {
-    const args = argsOf(row);
+    const args = argsOf(command.line);
     const ran = command.follows === true ? await follow(site, args) : await openclaw(site.release, site.home, args);
     const judged = judge(ran, command, site.facts());
     if (command.shows !== 'page' || judged.finding.verdict !== 'works' || (await pageAnswers(site.facts().port)))
@@ -144,11 +149,11 @@ function commandsOf(site: Site, order: Order): readonly Command[] {
 
 /** What can't be asked without a configuration is told, in rows of its own. */
 function leftOut(site: Site): readonly Observed[] {
-  return readingCommands(site.release.name).flatMap(({ line, needsConfig }) =>
-    needsConfig === undefined || site.owner === null
-      ? []
-      : [{ row: `${line}, without a configuration`, finding: { verdict: 'not run', says: needsConfig } as const }],
-  );
+  return readingCommands(site.release.name).flatMap((command) => {
+    const { needsConfig } = command;
+    if (needsConfig === undefined || site.owner === null) return [];
+    return [{ row: rowOf(site, command), finding: { verdict: 'not run', says: needsConfig } }];
+  });
 }
 
 /** Runs the order at the site and ends the site's gateway. */
