@@ -1,4 +1,5 @@
 import { Errors } from 'typebox/schema';
+import { isVast } from '../core/protocol/vast.ts';
 import { nearest } from '../system/text.ts';
 import { dotted } from './locate.ts';
 import { ConfigFile, EXPLAINED } from './schema.ts';
@@ -18,8 +19,12 @@ interface SchemaNode {
   readonly items?: SchemaNode;
 }
 
+/** Values in a configuration: ten times what anybody has written. More are judged, and not explained. */
+const VALUES_MAX = 20_000;
+
 /** What is wrong with `value`, each place once, in the order of the schema. */
 export function problemsOf(value: unknown): readonly Problem[] {
+  if (isVast(value, VALUES_MAX)) return [{ pointer: '', why: `holds more than ${VALUES_MAX} values` }];
   const problems = new Map<string, Problem>();
   const add = (problem: Problem) => {
     // Once something is wrong at a place, what is wrong inside it says nothing more.

@@ -2,7 +2,6 @@ import { Compile, type Validator } from 'typebox/schema';
 import type { Denial, Need } from '../core/authz/decide.ts';
 import type { Principal } from '../core/authz/principal.ts';
 import { type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
-import { invalidText } from '../core/protocol/invalid.ts';
 import { type Method, rowName } from '../core/protocol/method/method.ts';
 import { lookup, METHODS, type MethodRow, rowFor } from '../core/protocol/registry.ts';
 import { StaleRevision } from '../store/store.ts';
@@ -11,6 +10,7 @@ import { askedFor, deskOf } from './explain/story.ts';
 import { Idempotency } from './idempotency.ts';
 import { Busy, type Context, Denied, type Services, WrongParams } from './method/handler.ts';
 import { HANDLERS } from './method/handlers.ts';
+import { wrongIn } from './read.ts';
 import type { Session } from './session.ts';
 
 /** Who calls, and how they are spoken to. */
@@ -61,8 +61,7 @@ export class Dispatch {
     if (!allowed.ok) return { ok: false, refused: this.#denial(allowed.error, caller, context), denied: true };
     const validator = validatorOf(method);
     if (!validator.Check(input)) {
-      const [, issues] = validator.Errors(input);
-      return no(refuse('params_invalid', { ...context, text: invalidText(issues) }));
+      return no(refuse('params_invalid', { ...context, text: wrongIn(validator, input) }));
     }
     return this.#idempotency.once(principal, name, input, () => this.#handle(method, caller, input, context));
   }

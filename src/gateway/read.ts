@@ -3,6 +3,7 @@ import { ConnectParams } from '../core/protocol/connect.ts';
 import { RequestFrame } from '../core/protocol/frame.ts';
 import { invalidText } from '../core/protocol/invalid.ts';
 import { FRAME_ID_MAX } from '../core/protocol/limit.ts';
+import { isVast, VAST_TEXT } from '../core/protocol/vast.ts';
 
 const frames = Compile(RequestFrame);
 const connects = Compile(ConnectParams);
@@ -22,7 +23,7 @@ export function readFrame(text: string): ReadFrame {
   if (frames.Check(value)) return { ok: true, frame: value };
   const id = typeof value === 'object' && value !== null && 'id' in value ? value.id : null;
   const named = typeof id === 'string' && id !== '' && id.length <= FRAME_ID_MAX ? id : null;
-  return { ok: false, error: 'invalid', id: named, text: issuesOf(frames, value) };
+  return { ok: false, error: 'invalid', id: named, text: wrongIn(frames, value) };
 }
 
 export type ReadConnect =
@@ -30,10 +31,12 @@ export type ReadConnect =
   | { readonly ok: false; readonly text: string };
 
 export function readConnect(params: unknown): ReadConnect {
-  return connects.Check(params) ? { ok: true, params } : { ok: false, text: issuesOf(connects, params) };
+  return connects.Check(params) ? { ok: true, params } : { ok: false, text: wrongIn(connects, params) };
 }
 
-function issuesOf(validator: Pick<Validator, 'Errors'>, value: unknown): string {
+/** What a validator finds wrong with a value that it does not let pass. */
+export function wrongIn(validator: Pick<Validator, 'Errors'>, value: unknown): string {
+  if (isVast(value)) return VAST_TEXT;
   const [, issues] = validator.Errors(value);
   return invalidText(issues);
 }

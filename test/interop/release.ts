@@ -53,6 +53,13 @@ function isInstalled(name: ReleaseName, cache: string): boolean {
   }
 }
 
+/** Scripts of other people run in it: they see how npm reaches its registry, and no secret of this shell. */
+function installEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const reach = /^(HOME|TMPDIR|LANG|npm_config_.*|(https?|no)_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR))$/i;
+  const kept = Object.entries(env).filter(([name]) => reach.test(name));
+  return { ...Object.fromEntries(kept), PATH: `${dirname(process.execPath)}:${env.PATH ?? ''}` };
+}
+
 /** What npm printed where it failed; `null`: it didn't. */
 async function npmInstall(name: ReleaseName, folder: string): Promise<string | null> {
   const isOld = name !== '2026.9.6';
@@ -63,7 +70,7 @@ async function npmInstall(name: ReleaseName, folder: string): Promise<string | n
   const flags = ['--no-audit', '--no-fund', '--loglevel=error', ...(isOld ? ['--ignore-scripts'] : [])];
   const child = spawn(command, [...prefix, 'install', ...flags, `openclaw@${name}`], {
     cwd: folder,
-    env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ''}` },
+    env: installEnvironment(process.env),
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: INSTALL_MS,
   });
