@@ -94,7 +94,8 @@ export const ACCESS = {
     detail: 'MISSING_SCOPE',
     retry: 'onApproval',
     message: (c) => `missing scope: ${c.scopes?.[0] ?? ''}`,
-    remedy: approve,
+    // What is missing and no more: the request may want all that a person took away.
+    remedy: (c) => (c.requestId === undefined ? approve(c) : `${approve(c)} --scope ${c.scopes?.[0] ?? ''}`),
   }),
   beyond_decider: answer({
     code: 'FORBIDDEN',
