@@ -4,6 +4,7 @@ import { INSPECT_EVERY_MS, type Inspection, seldom } from './inspect.ts';
 const found = (at: number): Inspection => ({
   at,
   store: { sizeBytes: 1, problem: null, isWhole: true },
+  talk: { sessions: 0, openRuns: 0 },
   room: null,
   place: null,
   clock: { movedMs: 0, aheadMs: 0 },

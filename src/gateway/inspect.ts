@@ -9,6 +9,8 @@ export interface Inspection {
     readonly problem: string | null;
     readonly isWhole: boolean;
   };
+  /** How many there are in it; `openRuns` wait or run. `null`: they can't be counted, which is the store's problem. */
+  readonly talk: { readonly sessions: number; readonly openRuns: number } | null;
   /** On the disk of the state directory; `null`: it can't be told. */
   readonly room: { readonly freeBytes: number; readonly totalBytes: number } | null;
   /** What of `run/` no longer says what it should, so that commands would not find this gateway; `null`: nothing. */

@@ -146,7 +146,13 @@ function storeFailure(error: unknown, file: string): unknown {
   );
 }
 
-/** A store in which something was ever decided. */
+/** A store in which something was ever decided or said. */
 async function hasHistory(store: Store): Promise<boolean> {
-  return store.read(async (tx) => (await tx.changes.list(1)).length > 0 || (await tx.devices.list()).length > 0);
+  return store.read(
+    async (tx) =>
+      (await tx.changes.list(1)).length > 0 ||
+      (await tx.devices.list()).length > 0 ||
+      (await tx.sessions.list({ limit: 1 })).length > 0 ||
+      (await tx.runs.list({ limit: 1 })).length > 0,
+  );
 }

@@ -2,6 +2,7 @@ import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Inspection, seldom } from '../gateway/inspect.ts';
 import { checkStore } from '../store/sqlite/check.ts';
+import type { Store } from '../store/store.ts';
 import { systemClock as clock } from '../system/clock.ts';
 import { readOwner } from '../system/lock.ts';
 import { shellWord } from '../system/text.ts';
@@ -12,10 +13,13 @@ export function inspector(house: House, ownerSocket: () => string): () => Promis
   const started = { wallMs: clock.now(), monotonicMs: clock.monotonicMs() };
   const look = async (): Promise<Inspection> => {
     const at = clock.now();
+    const pages = checkStore(join(house.stateDir, 'state', 'latchkey.sqlite'));
+    const { talk, problem } = await talkOf(house.store);
     const [newest] = await house.authority.changes(1);
     return {
       at,
-      store: checkStore(join(house.stateDir, 'state', 'latchkey.sqlite')),
+      store: { ...pages, problem: pages.problem ?? problem },
+      talk,
       room: roomOf(house.stateDir),
       place: placeOf(house.stateDir, ownerSocket()),
       clock: {
@@ -25,6 +29,19 @@ export function inspector(house: House, ownerSocket: () => string): () => Promis
     };
   };
   return seldom(look, () => clock.monotonicMs());
+}
+
+/** Counts what was said. A row among it that can't be read is the store's problem, and no reason to see nothing else. */
+async function talkOf(store: Store): Promise<{ readonly talk: Inspection['talk']; readonly problem: string | null }> {
+  try {
+    const talk = await store.read(async ({ sessions, runs }) => ({
+      sessions: await sessions.count(),
+      openRuns: (await runs.open()).length,
+    }));
+    return { talk, problem: null };
+  } catch (error) {
+    return { talk: null, problem: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 function roomOf(stateDir: string): Inspection['room'] {

@@ -3,6 +3,9 @@ import type { CodeId, DeviceId, RequestId } from '../core/authz/principal.ts';
 import type { Role } from '../core/authz/scope.ts';
 import type { CodeState, DeviceState } from '../core/authz/state.ts';
 import type { Instant } from '../core/base/instant.ts';
+import type { RunReader, RunWriter, SessionReader, SessionWriter } from './conversation.ts';
+
+export type { RunReader, RunWriter, SessionPlace, SessionReader, SessionWriter } from './conversation.ts';
 
 /**
  * The truth: what the contract suite (suite.ts, S1…) demands of every driver.
@@ -37,12 +40,16 @@ export interface ReadTx {
   readonly devices: DeviceReader;
   readonly codes: CodeReader;
   readonly changes: ChangeReader;
+  readonly sessions: SessionReader;
+  readonly runs: RunReader;
 }
 
 export interface WriteTx extends ReadTx {
   readonly devices: DeviceWriter;
   readonly codes: CodeWriter;
   readonly changes: ChangeWriter;
+  readonly sessions: SessionWriter;
+  readonly runs: RunWriter;
   /** The next order number: higher than any this process gave out, and than any that was ever stored with something. */
   nextSeq(): Promise<number>;
   /**

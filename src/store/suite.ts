@@ -5,7 +5,10 @@ import { codeRules } from './suite/code.ts';
 import { deviceRules } from './suite/device.ts';
 import { endRules } from './suite/end.ts';
 import { roomRules } from './suite/room.ts';
+import { runRules } from './suite/run.ts';
+import { sessionRules } from './suite/session.ts';
 import { transactionRules } from './suite/transaction.ts';
+import { transcriptRules } from './suite/transcript.ts';
 
 /** One driver under test. */
 export interface Subject {
@@ -24,7 +27,7 @@ export interface Held {
   reopen(): Promise<void>;
 }
 
-/** Holds a driver to S1–S21 (README.md). `make` is called for each rule. */
+/** Holds a driver to S1–S21 and S31–S43 (README.md). `make` is called for each rule. */
 export function registerStoreContract(name: string, make: () => Subject): void {
   describe(`rule S (store contract): ${name}`, () => {
     let subject: Subject;
@@ -54,5 +57,8 @@ export function registerStoreContract(name: string, make: () => Subject): void {
     endRules(held);
     codeRules(held);
     changeRules(held);
+    sessionRules(held);
+    transcriptRules(held);
+    runRules(held);
   });
 }

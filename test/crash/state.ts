@@ -55,6 +55,12 @@ export function kept(stateDir: string): readonly string[] {
     .sort();
 }
 
+/** Transcripts in which a row is missing (S37). */
+const GAPS = 'SELECT session, max(seq) AS last, count(*) AS rows FROM transcript GROUP BY session HAVING last <> rows';
+/** Sessions that say another number of rows than they have. */
+const COUNTS = `SELECT key, row_count FROM session s
+  WHERE row_count <> (SELECT count(*) FROM transcript t WHERE t.session = s.id)`;
+
 /** What SQLite and the core's own predicates find wrong with the truth; looked at in a copy. */
 export async function faults(stateDir: string, at: number): Promise<readonly string[]> {
   const home = mkdtempSync(join(tmpdir(), 'lk-'));
@@ -66,7 +72,12 @@ export async function faults(stateDir: string, at: number): Promise<readonly str
     const db = new DatabaseSync(file);
     const seq = Number(db.prepare("SELECT value FROM counter WHERE name = 'seq'").get()?.value ?? 0);
     const ids = db.prepare('SELECT id FROM code').all();
-    const damage = [...db.prepare('PRAGMA integrity_check').all(), ...db.prepare('PRAGMA foreign_key_check').all()];
+    const damage = [
+      ...db.prepare('PRAGMA integrity_check').all(),
+      ...db.prepare('PRAGMA foreign_key_check').all(),
+      ...db.prepare(GAPS).all(),
+      ...db.prepare(COUNTS).all(),
+    ];
     db.close();
     const codes = await store.read((tx) => Promise.all(ids.map(({ id }) => tx.codes.load(id as never))));
     await store.close();

@@ -213,6 +213,19 @@ describe('threat 59: the truth', () => {
     expect(outcome).toMatch(/^served$|ended with 78:[\s\S]*latchkey\.sqlite/);
   });
 
+  it('S24 a database from before there were conversations is brought up to date, after a backup', async () => {
+    const stateDir = withHistory();
+    // Children first.
+    const tables = ['run', 'transcript', 'conversation', 'session'];
+    inDatabase(stateDir, `${tables.map((t) => `DROP TABLE ${t}`).join('; ')}; DELETE FROM receipt WHERE version > 1`);
+    await works(stateDir);
+    const [backup, ...more] = readdirSync(join(stateDir, 'backups'));
+    expect([backup, more]).toEqual([expect.stringMatching(/^latchkey-1-\d{8}T\d{9}Z\.sqlite$/), []]);
+    for (const table of tables) inDatabase(stateDir, `SELECT * FROM ${table}`);
+    await works(stateDir);
+    expect(readdirSync(join(stateDir, 'backups'))).toHaveLength(1);
+  });
+
   it('A17 a damaged trace is made anew and stops nobody: nothing in it is the truth', async () => {
     const stateDir = withHistory();
     changed(stateDir, 'state/trace.sqlite', (b) => b.fill(1));
@@ -223,6 +236,19 @@ describe('threat 59: the truth', () => {
 });
 
 describe('threat 59: the identity', () => {
+  it('A11 a store in which nobody was ever let in, but something was said, gets no other identity', async () => {
+    const stateDir = withHistory();
+    inDatabase(
+      stateDir,
+      `DELETE FROM change; DELETE FROM device;
+       INSERT INTO run VALUES (1, '"r"', '"agent:main:main"', 's', 'main', '{"kind":"owner"}',
+         '{"text":"","from":{"kind":"person","name":null},"attachments":[]}', '', 1, 1, 1, '{"kind":"ok"}', 0, 0, 0, 0, NULL, 1)`,
+    );
+    rmSync(join(stateDir, IDENTITY));
+    expect((await run(stateDir)).code).toBe(78);
+    expect(readdirSync(join(stateDir, 'identity'))).not.toContain('gateway.json');
+  });
+
   it.each(titled(IDENTITIES))('A11 an identity %s is refused, never made anew', async (_name, one) => {
     const { stateDir, result } = await refused(one);
     expect(mend(result)).toMatch(/doctor|gateway\.json/);

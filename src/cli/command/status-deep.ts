@@ -46,6 +46,7 @@ function insideOf(context: Context, own: Row): readonly Part[] {
     ...clock(context, deep),
     loop(context, own),
     requests(context, own),
+    ...talk(recordOf(deep.talk)),
     ok('sessions', `${numberOf(own.sessions) ?? '?'} open`),
   ];
 }
@@ -153,6 +154,14 @@ function requests(context: Context, own: Row): Part {
   return numberOf(open) === 0
     ? ok('requests', `none open, ${devices}`)
     : warn('requests', `${numberOf(open) ?? '?'} open, ${devices}`, `${context.command} devices list`);
+}
+
+/** What was said and is being said; nothing where it was not counted, as by earlier releases. */
+function talk({ sessions, openRuns }: Row): readonly Part[] {
+  const [kept, open] = [numberOf(sessions), numberOf(openRuns)];
+  if (kept === null || open === null) return [];
+  const running = open === 1 ? '1 run is open' : `${open} runs are open`;
+  return [ok('conversations', `${kept} kept, ${open === 0 ? 'no run is open' : running}`)];
 }
 
 /** What is left out for a caller that may not ask `status`. */

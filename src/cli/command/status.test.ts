@@ -19,6 +19,7 @@ afterEach(async () => {
 const DEEP = {
   at: NOW,
   store: { sizeBytes: 4_096, problem: null, isWhole: true },
+  talk: { sessions: 12, openRuns: 1 },
   room: { freeBytes: 9 * GIB, totalBytes: 40 * GIB },
   place: null,
   clock: { movedMs: 2, aheadMs: 0 },
@@ -65,6 +66,7 @@ test('rule: status asks twice and no more; --deep looks inside', async () => {
   expect(cli.calls[2]?.params).toEqual({ deep: true });
   expect(out).toContain('4.0 KiB, looked through and sound');
   expect(out).toContain('9.0 GiB free of 40.0 GiB');
+  expect(out).toContain('12 kept, 1 run is open');
 });
 
 test.each<[string, string, string, Record<string, unknown>, Record<string, unknown>]>([
@@ -95,6 +97,11 @@ test('rule: a gateway of a release that knows no --deep is no failure', async ()
   const { code, of } = await deep(answering({ deep: undefined }));
   expect(of('inside')).toMatchObject({ state: 'unseen' });
   expect(code).toBe(0);
+});
+
+test('rule: --deep says nothing of conversations that were not counted', async () => {
+  const { code, of } = await deep(answering({}, { talk: null }));
+  expect([code, of('conversations')]).toEqual([0, undefined]);
 });
 
 test('A18 a port that sends a challenge which the gateway does not know is another gateway', async () => {

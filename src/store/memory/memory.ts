@@ -1,6 +1,7 @@
 import { Life } from '../life.ts';
 import { Queue } from '../queue.ts';
 import type { ReadTx, Store, WriteTx } from '../store.ts';
+import { MemoryRuns, MemorySessions } from './conversation.ts';
 import { MemoryChanges, MemoryCodes, MemoryDevices } from './repositories.ts';
 import { copyOf, emptyTables, type Tables } from './tables.ts';
 
@@ -26,6 +27,8 @@ class MemoryStore implements Store {
         devices: new MemoryDevices(tables, life),
         codes: new MemoryCodes(tables, life),
         changes: new MemoryChanges(tables, life),
+        sessions: new MemorySessions(tables, life),
+        runs: new MemoryRuns(tables, life),
         nextSeq: async () => {
           life.check();
           this.#seq += 1;
@@ -65,6 +68,8 @@ class MemoryStore implements Store {
           devices: new MemoryDevices(tables, life),
           codes: new MemoryCodes(tables, life),
           changes: new MemoryChanges(tables, life),
+          sessions: new MemorySessions(tables, life),
+          runs: new MemoryRuns(tables, life),
         });
       } finally {
         life.end();

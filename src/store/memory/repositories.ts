@@ -21,7 +21,8 @@ import { frozen, type Tables } from './tables.ts';
 /** The tables of the running transaction: another copy after a part was undone. */
 export type Current = () => Tables;
 
-function check(what: string, have: number, expected: number, next: number): void {
+/** S10, the same for every noun. */
+export function check(what: string, have: number, expected: number, next: number): void {
   if (next <= expected) throw new RangeError(`${what}: revision ${next} does not follow ${expected}`);
   if (have !== expected) throw new StaleRevision(what);
 }

@@ -2,6 +2,10 @@ import type { Outcome } from '../../core/authz/command.ts';
 import type { CodeId, DeviceId, RequestId } from '../../core/authz/principal.ts';
 import type { CodeState, DeviceState } from '../../core/authz/state.ts';
 import type { Instant } from '../../core/base/instant.ts';
+import type { Row } from '../../core/conversation/row.ts';
+import type { RunState } from '../../core/conversation/run.ts';
+import type { SessionId, SessionKey, SessionState } from '../../core/conversation/session.ts';
+import type { RunId } from '../../core/lane/lane.ts';
 import type { StoredChange } from '../store.ts';
 
 /** Everything stored. The values are frozen, so a copy of the maps is a copy of all. */
@@ -12,10 +16,26 @@ export interface Tables {
   readonly outcomes: Map<RequestId, { readonly outcome: Outcome; readonly at: Instant }>;
   readonly asks: Map<Instant, number>;
   readonly changes: Map<string, StoredChange>;
+  readonly sessions: Map<SessionKey, SessionState>;
+  /** `resetAt`: when another one took its place under the key; `null`: it stands there. */
+  readonly conversations: Map<SessionId, { readonly key: SessionKey; readonly resetAt: Instant | null }>;
+  /** An array is never changed, only replaced by a longer one. */
+  readonly rows: Map<SessionId, readonly Row[]>;
+  readonly runs: Map<RunId, RunState>;
 }
 
 export function emptyTables(): Tables {
-  return { devices: new Map(), codes: new Map(), outcomes: new Map(), asks: new Map(), changes: new Map() };
+  return {
+    devices: new Map(),
+    codes: new Map(),
+    outcomes: new Map(),
+    asks: new Map(),
+    changes: new Map(),
+    sessions: new Map(),
+    conversations: new Map(),
+    rows: new Map(),
+    runs: new Map(),
+  };
 }
 
 export function copyOf(tables: Tables): Tables {
@@ -25,6 +45,10 @@ export function copyOf(tables: Tables): Tables {
     outcomes: new Map(tables.outcomes),
     asks: new Map(tables.asks),
     changes: new Map(tables.changes),
+    sessions: new Map(tables.sessions),
+    conversations: new Map(tables.conversations),
+    rows: new Map(tables.rows),
+    runs: new Map(tables.runs),
   };
 }
 

@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto';
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSqlite, type SqliteOptions } from '../sqlite/open.ts';
 import { makeScratch, type Scratch } from '../sqlite/scratch.ts';
 import { StoreUnavailable } from '../store.ts';
-import { device, deviceId, fullDevice, NOON } from '../suite/sample.ts';
+import { byDevice, change, code, codeId, device, deviceId, fullDevice, NOON } from '../suite/sample.ts';
+import { session, sessionId, talk } from '../suite/talk.ts';
 import type { Migration, Receipt } from './migration.ts';
 import { migrations } from './migrations.ts';
 
@@ -61,7 +62,11 @@ const receipts = () => query<Receipt>(scratch.file, 'SELECT * FROM receipt ORDER
 test('S24 migrations are numbered without a gap, and each hash is that of its text: a released one never changes', () => {
   expect(migrations.map((m) => m.version)).toEqual(migrations.map((_, i) => i + 1));
   for (const m of migrations) expect(m.sha256, m.name).toBe(createHash('sha256').update(m.sql).digest('hex'));
-  expect(migrations[0]?.sha256).toBe('4859c126ce682d0e1a71ba0b20dcde20aa56c159f0405607b396665131b5f49e');
+  // Written down a second time, so that a changed text does not pass by changing its hash.
+  expect(migrations.map((m) => m.sha256)).toEqual([
+    '4859c126ce682d0e1a71ba0b20dcde20aa56c159f0405607b396665131b5f49e',
+    'e9a4d362285eaafabcd229baebec59a09c6ab92b5c1158f06b6a5b2ef11cbc3f',
+  ]);
 });
 
 test('S24 a new file has a receipt of each migration, and no backup', () => {
@@ -86,7 +91,9 @@ test('S24 each step of an existing file follows a private backup of what was the
   ]);
   const [first = '', second = ''] = backups().map((name) => join(options.backupsDir, name));
   expect(backups()).toHaveLength(2);
-  expect(first).toMatch(/latchkey-1-20261121T1200000\d\dZ\.sqlite$/);
+  const named = (version: number) => new RegExp(`latchkey-${version}-20261121T1200000\\d\\dZ\\.sqlite$`);
+  expect(first).toMatch(named(migrations.length));
+  expect(second).toMatch(named(migrations.length + 1));
   for (const file of [first, second]) expect((statSync(file).mode & 0o777).toString(8)).toBe('600');
   const tables = (file: string) =>
     query<{ name: string }>(file, "SELECT name FROM sqlite_schema WHERE name = 'note'").length;
@@ -94,6 +101,50 @@ test('S24 each step of an existing file follows a private backup of what was the
   const copy = await open({ file: first });
   expect(await copy.read((tx) => tx.devices.load(deviceId(1)))).toStrictEqual(fullDevice(1));
   await copy.close();
+});
+
+/** A file of each schema that there ever was, as the program of then left it, with something in it. */
+describe.each(migrations.slice(0, -1).map((m) => m.version))('rule S24: a file of schema %i', (version) => {
+  let old: SqliteOptions;
+  beforeEach(async () => {
+    old = { ...scratch.options, file: join(scratch.dir, 'old.sqlite'), migrations: migrations.slice(0, version) };
+    const store = await openSqlite(old);
+    await store.write(async (tx) => {
+      for (const n of [1, 2]) await tx.devices.save(fullDevice(n), 0);
+      await tx.codes.save(code(1, { maker: byDevice(3) }), 0);
+      await tx.changes.add(change(await tx.nextSeq(), 1));
+    });
+    await store.close();
+  });
+
+  test('S24 is brought to this schema with all that is in it, and keeps what is said from then on', async () => {
+    const store = await open({ file: old.file });
+    await store.read(async (tx) => {
+      for (const n of [1, 2]) expect(await tx.devices.load(deviceId(n))).toStrictEqual(fullDevice(n));
+      expect(await tx.codes.load(codeId(1))).toStrictEqual(code(1, { maker: byDevice(3) }));
+      expect(await tx.changes.list(9)).toStrictEqual([{ ...change(1, 1), id: 'ch_1' }]);
+      expect([await tx.sessions.count(), await tx.runs.open()]).toEqual([0, []]);
+    });
+    expect(await store.write((tx) => tx.nextSeq())).toBe(2);
+    await store.write((tx) => talk(tx, session(1), 2));
+    await store.close();
+    const schema = 'SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name';
+    expect(query(old.file, schema)).toEqual(query(scratch.file, schema));
+    const again = await open({ file: old.file });
+    expect(await again.read((tx) => tx.sessions.tail(sessionId(1), 9))).toHaveLength(2);
+    await again.close();
+    expect(backups()).toHaveLength(migrations.length - version);
+  });
+
+  test('S24 is refused to the program of then once it was brought here, and the backup is not', async () => {
+    await (await open({ file: old.file, programVersion: '0.9.1' })).close();
+    const error = await refusal({ ...old, create: false, programVersion: '0.1.0' });
+    expect(error.message).toContain(`schema ${migrations.length}, made by latchkey 0.9.1`);
+    expect(error.remedy).toBe('npm install -g latchkey@0.9.1');
+    const copy = await open({ ...old, create: false, file: join(options.backupsDir, backups()[0] ?? '') });
+    expect(await copy.read((tx) => tx.devices.load(deviceId(2)))).toStrictEqual(fullDevice(2));
+    await copy.close();
+  });
 });
 
 test('S24 a step that fails leaves the file on the schema before it, usable by the program before', async () => {

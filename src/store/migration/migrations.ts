@@ -1,5 +1,6 @@
 import { access } from './0001-access.ts';
+import { conversation } from './0002-conversation.ts';
 import type { Migration } from './migration.ts';
 
 /** Every migration there is, in order. */
-export const migrations: readonly Migration[] = [access];
+export const migrations: readonly Migration[] = [access, conversation];

@@ -15,7 +15,7 @@ export function wrong(cell: Cell, why: string): Inconsistent {
   return new Inconsistent(cell.table, cell.column, cell.row, why);
 }
 
-function parse(cell: Cell, text: unknown): unknown {
+export function parse(cell: Cell, text: unknown): unknown {
   if (typeof text !== 'string') throw wrong(cell, 'is no text');
   try {
     return JSON.parse(text);
@@ -24,17 +24,17 @@ function parse(cell: Cell, text: unknown): unknown {
   }
 }
 
-function fields(cell: Cell, value: unknown): Readonly<Record<string, unknown>> {
+export function fields(cell: Cell, value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(cell, 'is no JSON object');
   return value as Readonly<Record<string, unknown>>;
 }
 
-function string(cell: Cell, value: unknown, name: string): string {
+export function string(cell: Cell, value: unknown, name: string): string {
   if (typeof value !== 'string') throw wrong(cell, `${name} is no text`);
   return value;
 }
 
-function stringOrNull(cell: Cell, value: unknown, name: string): string | null {
+export function stringOrNull(cell: Cell, value: unknown, name: string): string | null {
   return value === null ? null : string(cell, value, name);
 }
 

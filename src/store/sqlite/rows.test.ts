@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Inconsistent, type ReadTx } from '../store.ts';
 import { byDevice, change, code, codeId, deviceId, fullDevice, grant, OWNER, requestId } from '../suite/sample.ts';
+import { ANSWER, fullRun, runId, said, session, sessionId, talk } from '../suite/talk.ts';
 import { openSqlite } from './open.ts';
 import { makeScratch, type Scratch } from './scratch.ts';
 
@@ -14,6 +15,10 @@ beforeEach(async () => {
     await tx.devices.close(requestId('done'), 'approved', 1);
     await tx.codes.save(code(1, { maker: byDevice(3) }), 0);
     await tx.changes.add(change(1, 1));
+    await talk(tx, session(1), 3);
+    await tx.sessions.append(sessionId(1), { ...said(4), run: runId('r'), body: ANSWER });
+    await tx.sessions.save({ ...session(1), rows: 4, lastRun: runId('r'), revision: 3 }, 2);
+    await tx.runs.save(fullRun('r', { kind: 'error', code: 'c', text: 't' }), 0);
   });
   await store.close();
 });
@@ -31,6 +36,11 @@ const load = (tx: ReadTx) => tx.devices.load(deviceId(1));
 const list = (tx: ReadTx) => tx.devices.list();
 const loadCode = (tx: ReadTx) => tx.codes.load(codeId(1));
 const find = (tx: ReadTx) => tx.changes.find('ch_1');
+const loadSession = (tx: ReadTx) => tx.sessions.load(session(1).key);
+const loadRun = (tx: ReadTx) => tx.runs.load(runId('r'));
+const rows = (tx: ReadTx) => tx.sessions.rows(sessionId(1), 1, 99);
+const tail = (tx: ReadTx) => tx.sessions.tail(sessionId(1), 99);
+const KEY = '"agent:main:place-1"';
 const OPERATOR = `${deviceId(1)} operator`;
 
 const cases: readonly (readonly [string, (tx: ReadTx) => Promise<unknown>, string, string])[] = [
@@ -71,6 +81,39 @@ const cases: readonly (readonly [string, (tx: ReadTx) => Promise<unknown>, strin
   ["UPDATE code SET scopes = '{}'", loadCode, 'code.scopes', codeId(1)],
   ["UPDATE change SET what = 'hack'", find, 'change.what', 'ch_1'],
   ['UPDATE change SET scopes = \'[{"scope":1}]\'', find, 'change.scopes', 'ch_1'],
+  ["UPDATE session SET key = 'bare'", (tx) => tx.sessions.list({ limit: 9 }), 'session.key', 'bare'],
+  ["UPDATE session SET giver = '[]'", loadSession, 'session.giver', KEY],
+  ['UPDATE session SET settings = \'{"queue":"jump"}\'', loadSession, 'session.settings', KEY],
+  ['UPDATE session SET row_count = -1', loadSession, 'session.row_count', KEY],
+  ['UPDATE session SET compacted = 5', loadSession, 'session.compacted', KEY],
+  ['UPDATE session SET cache_read = -1', loadSession, 'session.cache_read', KEY],
+  ['UPDATE session SET last_run = 1', loadSession, 'session.last_run', KEY],
+  ['UPDATE session SET revision = 0', loadSession, 'session.revision', KEY],
+  ["UPDATE conversation SET key = '1'", (tx) => tx.sessions.keyOf(sessionId(1)), 'conversation.key', 's1'],
+  ['DELETE FROM transcript WHERE seq = 1', rows, 'transcript.seq', 's1 2'],
+  ['DELETE FROM transcript WHERE seq = 1', tail, 'transcript.seq', 's1 2'],
+  ['DELETE FROM transcript WHERE seq = 3', rows, 'transcript.seq', 's1 4'],
+  ['DELETE FROM transcript WHERE seq = 3', (tx) => tx.sessions.tail(sessionId(1), 2), 'transcript.seq', 's1 4'],
+  ["UPDATE transcript SET run = 'r' WHERE seq = 4", rows, 'transcript.run', 's1 4'],
+  ["UPDATE transcript SET body = '[]' WHERE seq = 2", rows, 'transcript.body', 's1 2'],
+  ['UPDATE transcript SET body = \'{"kind":"shout","text":""}\' WHERE seq = 2', tail, 'transcript.body', 's1 2'],
+  ["UPDATE transcript SET body = json_remove(body, '$.text') WHERE seq = 2", rows, 'transcript.body', 's1 2'],
+  ["UPDATE transcript SET body = json_set(body, '$.from.kind', 'x') WHERE seq = 2", rows, 'transcript.body', 's1 2'],
+  ["UPDATE transcript SET body = json_set(body, '$.stop', 'x') WHERE seq = 4", rows, 'transcript.body', 's1 4'],
+  ["UPDATE transcript SET body = json_set(body, '$.calls', 1) WHERE seq = 4", rows, 'transcript.body', 's1 4'],
+  ["UPDATE transcript SET body = json_set(body, '$.usage.input', -1) WHERE seq = 4", rows, 'transcript.body', 's1 4'],
+  ["UPDATE run SET key = 'bare'", loadRun, 'run.key', '"r"'],
+  ["UPDATE run SET agent = 'other'", loadRun, 'run.agent', '"r"'],
+  ["UPDATE run SET giver = '{}'", loadRun, 'run.giver', '"r"'],
+  ["UPDATE run SET ask = json_remove(ask, '$.from')", loadRun, 'run.ask', '"r"'],
+  ["UPDATE run SET ask = json_set(ask, '$.attachments[0].bytes', 0.5)", loadRun, 'run.ask', '"r"'],
+  ["UPDATE run SET ask = json_set(ask, '$.mode', 'jump')", loadRun, 'run.ask', '"r"'],
+  ['UPDATE run SET ending = \'{"kind":"won"}\'', loadRun, 'run.ending', '"r"'],
+  ['UPDATE run SET ending = NULL', loadRun, 'run.ended_at', '"r"'],
+  ['UPDATE run SET ended_at = NULL', (tx) => tx.runs.open(), 'run.ended_at', '"r"'],
+  ['UPDATE run SET cost_micros = -1', loadRun, 'run.cost_micros', '"r"'],
+  ['UPDATE run SET output = -1', loadRun, 'run.output', '"r"'],
+  ['UPDATE run SET revision = 0', (tx) => tx.runs.list({ limit: 1 }), 'run.revision', '"r"'],
 ];
 
 test.each(cases)('S27 %s: found when it is read, named by table, column and row', async (sql, read, cell, row) => {

@@ -7,7 +7,9 @@ import type { Connection } from './connection.ts';
 import { SqliteDeviceReader, SqliteDevices } from './devices.ts';
 import { isOutOfRoom } from './failure.ts';
 import type { Reserve } from './reserve.ts';
+import { SqliteRunReader, SqliteRuns } from './runs.ts';
 import { Session } from './session.ts';
+import { SqliteSessionReader, SqliteSessions } from './sessions.ts';
 
 /**
  * The store in one SQLite file. The engine is synchronous and there is one connection, so transactions run one after
@@ -50,6 +52,8 @@ export class SqliteStore implements Store {
           devices: new SqliteDeviceReader(session),
           codes: new SqliteCodeReader(session),
           changes: new SqliteChangeReader(session),
+          sessions: new SqliteSessionReader(session),
+          runs: new SqliteRunReader(session),
         }),
       ),
     );
@@ -92,6 +96,8 @@ export class SqliteStore implements Store {
       devices: new SqliteDevices(session),
       codes: new SqliteCodes(session),
       changes: new SqliteChanges(session),
+      sessions: new SqliteSessions(session),
+      runs: new SqliteRuns(session),
       nextSeq: async () => {
         if (!numbered) {
           const row = session.get<{ value: number }>("SELECT value FROM counter WHERE name = 'seq'");

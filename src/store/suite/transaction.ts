@@ -2,6 +2,9 @@ import { expect, test } from 'vitest';
 import type { WriteTx } from '../store.ts';
 import type { Held } from '../suite.ts';
 import { change, code, device, deviceId, requestId } from './sample.ts';
+import { run, runId, session, sessionId, talk } from './talk.ts';
+
+const ALL = 9;
 
 async function everything(tx: WriteTx, n: number): Promise<void> {
   await tx.devices.save(device(n), 0);
@@ -9,9 +12,11 @@ async function everything(tx: WriteTx, n: number): Promise<void> {
   await tx.devices.countAsk(1);
   await tx.codes.save(code(n), 0);
   await tx.changes.add(change(await tx.nextSeq(), n));
+  await talk(tx, session(n), 1);
+  await tx.runs.save(run(`run ${n}`), 0);
 }
 
-/** How much of `everything` is there: five where all is, nought where nothing is. */
+/** How much of `everything` is there: ALL where all is, nought where nothing is. */
 function countOf(held: Held, n: number): Promise<number> {
   return held.store.read(async (tx) => {
     const found = [
@@ -20,6 +25,10 @@ function countOf(held: Held, n: number): Promise<number> {
       (await tx.devices.room('', 1, new Set())).recent || null,
       await tx.codes.load(code(n).id),
       (await tx.changes.list(10, deviceId(n)))[0] ?? null,
+      await tx.sessions.load(session(n).key),
+      await tx.sessions.keyOf(sessionId(n)),
+      (await tx.sessions.tail(sessionId(n), 1))[0] ?? null,
+      await tx.runs.load(runId(`run ${n}`)),
     ];
     return found.filter((f) => f !== null).length;
   });
@@ -37,9 +46,9 @@ export function transactionRules(held: Held): void {
 
   test('S2 what a transaction returned from is there, also after opening anew', async () => {
     expect(await held.store.write(async (tx) => [await everything(tx, 1), 'result'][1])).toBe('result');
-    expect(await countOf(held, 1)).toBe(5);
+    expect(await countOf(held, 1)).toBe(ALL);
     await held.reopen();
-    expect(await countOf(held, 1)).toBe(5);
+    expect(await countOf(held, 1)).toBe(ALL);
   });
 
   test('S3 transactions are serial: of many that count up at once none is lost', async () => {

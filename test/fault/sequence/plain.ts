@@ -4,7 +4,7 @@ import type { CodeId, DeviceId, Giver, RequestId } from '../../../src/core/authz
 import { ROLES } from '../../../src/core/authz/scope.ts';
 import type { CodeState, DeviceState } from '../../../src/core/authz/state.ts';
 import { DAY_MS, type Instant, MINUTE_MS } from '../../../src/core/base/instant.ts';
-import type { StoredChange, WriteTx } from '../../../src/store/store.ts';
+import type { RunWriter, SessionWriter, StoredChange, WriteTx } from '../../../src/store/store.ts';
 
 interface Books {
   readonly devices: Map<DeviceId, DeviceState>;
@@ -35,6 +35,14 @@ export class Plain {
   }
 }
 
+/** What no command about access touches. */
+function untouched<T extends object>(name: string): T {
+  const touch = () => {
+    throw new Error(`${name} were touched`);
+  };
+  return new Proxy({}, { get: touch }) as T;
+}
+
 function plainTx(books: { -readonly [K in keyof Books]: Books[K] }): WriteTx {
   const all = () => [...books.devices.values()].sort(byId);
   const ends = (d: DeviceState) =>
@@ -45,6 +53,8 @@ function plainTx(books: { -readonly [K in keyof Books]: Books[K] }): WriteTx {
   return {
     nextSeq: () => Promise.reject(new Error('numbers are handed in')),
     part: (work) => work(),
+    sessions: untouched<SessionWriter>('sessions'),
+    runs: untouched<RunWriter>('runs'),
     devices: {
       load: async (id) => books.devices.get(id) ?? null,
       list: async () => all(),

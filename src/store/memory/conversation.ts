@@ -1,0 +1,172 @@
+import type { Instant } from '../../core/base/instant.ts';
+import type { Row } from '../../core/conversation/row.ts';
+import { isOver, type RunState } from '../../core/conversation/run.ts';
+import { agentOf, type SessionId, type SessionKey, type SessionState } from '../../core/conversation/session.ts';
+import type { RunId } from '../../core/lane/lane.ts';
+import type { Life } from '../life.ts';
+import { checkNext, checkRun, checkSession } from '../sound.ts';
+import { type RunWriter, type SessionPlace, type SessionWriter, StaleRevision } from '../store.ts';
+import { type Current, check } from './repositories.ts';
+import { frozen, type Tables } from './tables.ts';
+
+function isBefore(a: SessionPlace, b: SessionPlace): boolean {
+  return a.updatedAt < b.updatedAt || (a.updatedAt === b.updatedAt && a.id < b.id);
+}
+
+export class MemorySessions implements SessionWriter {
+  readonly #tables: Current;
+  readonly #life: Life;
+
+  constructor(tables: Current, life: Life) {
+    this.#tables = tables;
+    this.#life = life;
+  }
+
+  get #t(): Tables {
+    this.#life.check();
+    return this.#tables();
+  }
+
+  #rows(id: SessionId): readonly Row[] {
+    return this.#t.rows.get(id) ?? [];
+  }
+
+  async load(key: SessionKey): Promise<SessionState | null> {
+    return this.#t.sessions.get(key) ?? null;
+  }
+
+  async keyOf(id: SessionId): Promise<SessionKey | null> {
+    return this.#t.conversations.get(id)?.key ?? null;
+  }
+
+  async list(filter: {
+    readonly agent?: string;
+    readonly limit: number;
+    readonly before?: SessionPlace;
+  }): Promise<readonly SessionState[]> {
+    const { agent, limit, before } = filter;
+    return [...this.#t.sessions.values()]
+      .filter((s) => (agent === undefined || s.agent === agent) && (before === undefined || isBefore(s, before)))
+      .sort((a, b) => (isBefore(a, b) ? 1 : -1))
+      .slice(0, Math.max(0, limit));
+  }
+
+  async count(agent?: string): Promise<number> {
+    return [...this.#t.sessions.values()].filter((s) => agent === undefined || s.agent === agent).length;
+  }
+
+  async rows(id: SessionId, from: number, limit: number): Promise<readonly Row[]> {
+    return this.#rows(id)
+      .filter((row) => row.seq >= from)
+      .slice(0, Math.max(0, limit));
+  }
+
+  async tail(id: SessionId, limit: number, before = Number.POSITIVE_INFINITY): Promise<readonly Row[]> {
+    const earlier = this.#rows(id).filter((row) => row.seq < before);
+    return earlier.slice(Math.max(0, earlier.length - Math.max(0, limit)));
+  }
+
+  async save(session: SessionState, expected: number): Promise<void> {
+    const { sessions, conversations } = this.#t;
+    const have = sessions.get(session.key);
+    check(`session ${session.key}`, have?.revision ?? 0, expected, session.revision);
+    checkSession(session, this.#rows(session.id).length);
+    if (have?.id !== session.id) {
+      if (conversations.has(session.id)) {
+        throw new RangeError(`session ${session.key}: conversation ${session.id} was begun before`);
+      }
+      if (have !== undefined) conversations.set(have.id, { key: have.key, resetAt: session.updatedAt });
+      conversations.set(session.id, { key: session.key, resetAt: null });
+    }
+    sessions.set(session.key, frozen(session));
+  }
+
+  async append(id: SessionId, row: Omit<Row, 'session'>): Promise<void> {
+    const { conversations, rows } = this.#t;
+    const have = this.#rows(id);
+    if (!conversations.has(id)) throw new RangeError(`conversation ${id} is not known`);
+    checkNext(id, row.seq, have.length);
+    rows.set(id, [...have, frozen({ session: id, seq: row.seq, at: row.at, run: row.run, body: row.body })]);
+  }
+
+  async drop(key: SessionKey, expected: number): Promise<void> {
+    const { sessions, conversations } = this.#t;
+    if (sessions.get(key)?.revision !== expected) throw new StaleRevision(`session ${key}`);
+    sessions.delete(key);
+    for (const [id, conversation] of conversations) if (conversation.key === key) this.#forget(id);
+  }
+
+  async prune(at: Instant, limit: number): Promise<number> {
+    const reset = [...this.#t.conversations].flatMap(([id, { resetAt }]) =>
+      resetAt !== null && resetAt < at ? [{ id, resetAt }] : [],
+    );
+    const oldest = reset.sort((a, b) => a.resetAt - b.resetAt || (a.id < b.id ? -1 : 1)).slice(0, Math.max(0, limit));
+    for (const { id } of oldest) this.#forget(id);
+    return oldest.length;
+  }
+
+  #forget(id: SessionId): void {
+    this.#t.conversations.delete(id);
+    this.#t.rows.delete(id);
+  }
+}
+
+export class MemoryRuns implements RunWriter {
+  readonly #tables: Current;
+  readonly #life: Life;
+
+  constructor(tables: Current, life: Life) {
+    this.#tables = tables;
+    this.#life = life;
+  }
+
+  /** In the order in which they were accepted: a map keeps it, and a save of what is there changes no place. */
+  get #runs(): Map<RunId, RunState> {
+    this.#life.check();
+    return this.#tables().runs;
+  }
+
+  async load(id: RunId): Promise<RunState | null> {
+    return this.#runs.get(id) ?? null;
+  }
+
+  async open(): Promise<readonly RunState[]> {
+    return [...this.#runs.values()].filter((run) => !isOver(run));
+  }
+
+  async list(filter: { readonly key?: SessionKey; readonly limit: number }): Promise<readonly RunState[]> {
+    return [...this.#runs.values()]
+      .filter((run) => filter.key === undefined || run.key === filter.key)
+      .reverse()
+      .slice(0, Math.max(0, filter.limit));
+  }
+
+  async spent(agent: string, since: Instant): Promise<{ readonly tokens: number; readonly costMicros: number }> {
+    let tokens = 0;
+    let costMicros = 0;
+    for (const run of this.#runs.values()) {
+      if (agentOf(run.key) !== agent || (run.endedAt !== null && run.endedAt < since)) continue;
+      const { input, output, cacheRead, cacheWrite } = run.usage;
+      tokens += input + output + cacheRead + cacheWrite;
+      costMicros += run.costMicros ?? 0;
+    }
+    return { tokens, costMicros };
+  }
+
+  async save(run: RunState, expected: number): Promise<void> {
+    const runs = this.#runs;
+    check(`run ${run.id}`, runs.get(run.id)?.revision ?? 0, expected, run.revision);
+    checkRun(run);
+    runs.set(run.id, frozen(run));
+  }
+
+  async prune(at: Instant, limit: number): Promise<number> {
+    const runs = this.#runs;
+    const ended = [...runs.values()].flatMap(({ id, endedAt }) =>
+      endedAt !== null && endedAt < at ? [{ id, endedAt }] : [],
+    );
+    const oldest = ended.sort((a, b) => a.endedAt - b.endedAt).slice(0, Math.max(0, limit));
+    for (const { id } of oldest) runs.delete(id);
+    return oldest.length;
+  }
+}

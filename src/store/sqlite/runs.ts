@@ -1,0 +1,100 @@
+import type { Instant } from '../../core/base/instant.ts';
+import type { RunState } from '../../core/conversation/run.ts';
+import { agentOf, type SessionKey } from '../../core/conversation/session.ts';
+import type { RunId } from '../../core/lane/lane.ts';
+import { checkRun } from '../sound.ts';
+import { type RunReader, type RunWriter, StaleRevision } from '../store.ts';
+import { type RunRow, runOf } from './runrows.ts';
+import type { Session } from './session.ts';
+
+const TOKENS = 'input + output + cache_read + cache_write AS tokens, cost_micros AS cost';
+
+/** `n` numbers the runs in the order in which they were first saved, whatever the clock said. */
+export class SqliteRunReader implements RunReader {
+  protected readonly session: Session;
+
+  constructor(session: Session) {
+    this.session = session;
+  }
+
+  async load(id: RunId): Promise<RunState | null> {
+    const row = this.session.get<RunRow>('SELECT * FROM run WHERE id = ?', JSON.stringify(id));
+    return row === undefined ? null : runOf(row);
+  }
+
+  async open(): Promise<readonly RunState[]> {
+    return this.session.all<RunRow>('SELECT * FROM run WHERE ended_at IS NULL ORDER BY n').map(runOf);
+  }
+
+  async list(filter: { readonly key?: SessionKey; readonly limit: number }): Promise<readonly RunState[]> {
+    const most = Math.max(0, filter.limit);
+    const rows =
+      filter.key === undefined
+        ? this.session.all<RunRow>('SELECT * FROM run ORDER BY n DESC LIMIT ?', most)
+        : this.session.all<RunRow>(
+            'SELECT * FROM run WHERE key = ? ORDER BY n DESC LIMIT ?',
+            JSON.stringify(filter.key),
+            most,
+          );
+    return rows.map(runOf);
+  }
+
+  async spent(agent: string, since: Instant): Promise<{ readonly tokens: number; readonly costMicros: number }> {
+    const row = this.session.get<{ tokens: number; cost: number }>(
+      `SELECT coalesce(sum(tokens), 0) AS tokens, coalesce(sum(cost), 0) AS cost FROM
+         (SELECT ${TOKENS} FROM run WHERE agent = ? AND ended_at >= ?
+          UNION ALL SELECT ${TOKENS} FROM run WHERE agent = ? AND ended_at IS NULL)`,
+      agent,
+      since,
+      agent,
+    );
+    return { tokens: row?.tokens ?? 0, costMicros: row?.cost ?? 0 };
+  }
+}
+
+export class SqliteRuns extends SqliteRunReader implements RunWriter {
+  async save(run: RunState, expected: number): Promise<void> {
+    const what = `run ${run.id}`;
+    if (run.revision <= expected) throw new RangeError(`${what}: revision ${run.revision} does not follow ${expected}`);
+    const id = JSON.stringify(run.id);
+    const have = this.session.get<{ revision: number }>('SELECT revision FROM run WHERE id = ?', id)?.revision ?? 0;
+    if (have !== expected) throw new StaleRevision(what);
+    checkRun(run);
+    const { usage } = run;
+    this.session.run(
+      `INSERT INTO run (key, session, agent, giver, ask, fingerprint, accepted_at, started_at, ended_at, ending, input,
+         output, cache_read, cache_write, cost_micros, revision, id)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET key = excluded.key, session = excluded.session, agent = excluded.agent,
+         giver = excluded.giver, ask = excluded.ask, fingerprint = excluded.fingerprint,
+         accepted_at = excluded.accepted_at, started_at = excluded.started_at, ended_at = excluded.ended_at,
+         ending = excluded.ending, input = excluded.input, output = excluded.output, cache_read = excluded.cache_read,
+         cache_write = excluded.cache_write, cost_micros = excluded.cost_micros, revision = excluded.revision`,
+      JSON.stringify(run.key),
+      run.session,
+      agentOf(run.key),
+      JSON.stringify(run.giver),
+      JSON.stringify(run.ask),
+      run.fingerprint,
+      run.acceptedAt,
+      run.startedAt,
+      run.endedAt,
+      run.end === null ? null : JSON.stringify(run.end),
+      usage.input,
+      usage.output,
+      usage.cacheRead,
+      usage.cacheWrite,
+      run.costMicros,
+      run.revision,
+      id,
+    );
+  }
+
+  async prune(at: Instant, limit: number): Promise<number> {
+    return this.session.run(
+      'DELETE FROM run WHERE n IN (SELECT n FROM run WHERE ended_at < ? ORDER BY ended_at, n LIMIT ?)',
+      at,
+      Math.max(0, limit),
+    );
+  }
+}
