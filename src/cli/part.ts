@@ -1,4 +1,4 @@
-import { escapeText } from '../system/text.ts';
+import { claimText, escapeText, truncateBytes } from '../system/text.ts';
 import type { Paint } from './output.ts';
 import { remedyText } from './remedy.ts';
 
@@ -20,11 +20,14 @@ export const unseen = (part: string, detail: string): Part => ({ part, state: 'u
 const STYLE = { ok: 'green', warn: 'yellow', fail: 'red', unseen: 'dim' } as const;
 const WORD = { ok: 'ok', warn: 'warn', fail: 'FAIL', unseen: '-' } as const;
 
-/** One line each, and below what is wrong what to run. */
+/** Nothing that is said of a part is longer: it may be somebody else's words. */
+const DETAIL_BYTES = 4_096;
+
+/** One line each, whatever a gateway sent, and below what is wrong what to run. */
 export function renderParts(parts: readonly Part[], paint: Paint): string {
   return parts
     .map(({ part, state, detail, run }) => {
-      const line = `${paint(STYLE[state], WORD[state].padEnd(6))}${part.padEnd(16)}${escapeText(detail)}\n`;
+      const line = `${paint(STYLE[state], WORD[state].padEnd(6))}${claimText(part).padEnd(16)}${escapeText(truncateBytes(detail, DETAIL_BYTES))}\n`;
       return run === undefined ? line : `${line}${remedyText(run, 22)}\n`;
     })
     .join('');

@@ -237,10 +237,30 @@ export function writtenBetween(
   before: unknown,
   after: unknown,
 ): readonly { readonly key: string; readonly writer: Writer }[] {
-  return leafChanges(before, after).map((change) => ({
+  const changes = leafChanges(before, after).map((change) => ({
     key: rowOf(change.path) ?? change.path.join('.'),
     writer: writerOf(change.path, change.after),
   }));
+  const [old, now] = [providersOf(before), providersOf(after)];
+  const named = [...new Set([...namesOf(old), ...namesOf(now)])].flatMap((name) =>
+    emptyChanges(own(old, name), own(now, name), ['models', 'providers', name]),
+  );
+  return [...changes, ...named.map((path) => ({ key: path.join('.'), writer: 'permanent' as const }))];
+}
+
+/**
+ * Objects without anything in them that came or went: a provider that is known is set up by its name alone, and no value in
+ * it says so.
+ */
+function emptyChanges(before: unknown, after: unknown, path: readonly string[]): readonly (readonly string[])[] {
+  if (rowOf(path) !== null) return [];
+  const names = new Set([...namesOf(before), ...namesOf(after)]);
+  if (names.size === 0) return isRecord(before) === isRecord(after) ? [] : [path];
+  return [...names].flatMap((name) => emptyChanges(own(before, name), own(after, name), [...path, name]));
+}
+
+function providersOf(config: unknown): unknown {
+  return own(own(config, 'models'), 'providers');
 }
 
 /** `file` as it is in force: what needs a restart, as `boot` had it. */

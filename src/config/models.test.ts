@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { secretsIn, writerOf } from './apply.ts';
+import { secretsIn, writerOf, writtenBetween } from './apply.ts';
 import { lookupSchema } from './describe.ts';
 import { configOf } from './load.ts';
 import { patched } from './patch.ts';
@@ -98,6 +98,20 @@ test("A11: where keys go and what they are is the owner's to change, what is tho
   expect(writer('models.local.ports.ollama', 1)).toBe('owner');
   expect(writer('agents.defaults.model')).toBe('admin');
   expect(writer('agents.defaults.budget.usdPerDay', 5)).toBe('permanent');
+});
+
+test('A11: a provider that is set up by its name alone, or taken away, is a change that is judged', () => {
+  const config = (providers: unknown) => ({ models: { providers } });
+  const one = (key: string) => [{ key, writer: 'permanent' }];
+  expect(writtenBetween({}, config({ openai: {} }))).toEqual(one('models.providers.openai'));
+  expect(writtenBetween(config({ openai: {} }), {})).toEqual(one('models.providers.openai'));
+  expect(writtenBetween(config({ openai: {} }), config({ openai: { headers: {} } }))).toEqual(
+    one('models.providers.openai.headers'),
+  );
+  expect(writtenBetween(config({ openai: {} }), config({ openai: {} }))).toEqual([]);
+  expect(writtenBetween({}, config({ lab: { kind: 'openai' } }))).toEqual([
+    { key: 'models.providers.*.kind', writer: 'owner' },
+  ]);
 });
 
 test('rule: a key below a name of free choice is described as every other', () => {

@@ -69,6 +69,19 @@ test.each<[string, SecretInput, string]>([
   expect(`${failure.what}${failure.why}${failure.run}`).not.toMatch(/hush|half/);
 });
 
+test.each<[string, SecretInput]>([
+  ['a constant', 'sk-4711\u0000hush'],
+  ['a constant of two lines', 'sk-4711\nhush'],
+  ['a variable', { source: 'env', id: 'ODD' }],
+  ['a variable of two lines', { source: 'env', id: 'LINES' }],
+  ['a program', node('process.stdout.write("sk-4711\\u0001hush")')],
+])('A16: %s with a control character is refused, and not quoted', async (_what, input) => {
+  const failure = await refusalOf(resolve(input, { ODD: 'sk-4711\u001bhush', LINES: 'sk-4711\nhush' }));
+  expect(failure.exitCode).toBe(78);
+  expect(`${failure.what}${failure.why}${failure.run}`).not.toMatch(/4711|hush/);
+  expect(failure.why).toMatch(/control character|more than one line/);
+});
+
 test('rule: a keyring is asked by service and account, and fails closed', async () => {
   const asked: string[] = [];
   const keyring: Keyring = async (service, account) => {

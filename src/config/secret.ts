@@ -8,6 +8,8 @@ import type { SecretInput } from './schema.ts';
 const EXEC_MS = 10_000;
 const KEYRING_MS = 10_000;
 const SIZE_MAX = 64 * 1024;
+const CONTROL = /\p{Cc}/u;
+const HAS_CONTROL = 'there is a control character in it';
 
 export interface SecretContext {
   /** The field: `gateway.auth.token`. */
@@ -27,7 +29,12 @@ export type Keyring = (service: string, account: string, signal: AbortSignal) =>
  * @throws Failure 78 naming field, source and id
  */
 export async function resolveSecret(input: SecretInput, context: SecretContext): Promise<string> {
-  if (typeof input === 'string') return input;
+  if (typeof input === 'string') {
+    // A header or a terminal would not take it, and who fails over it quotes it.
+    if (CONTROL.test(input))
+      throw unresolved(context, 'the configuration', HAS_CONTROL, `write it anew in ${context.file}`);
+    return input;
+  }
   switch (input.source) {
     case 'env':
       return ofEnv(input.id, context);
@@ -42,7 +49,7 @@ export async function resolveSecret(input: SecretInput, context: SecretContext):
 
 function ofEnv(name: string, context: SecretContext): string {
   const value = context.env[name];
-  if (value) return value;
+  if (value) return checked(value, context, `env '${name}'`, `export ${name}=…`);
   const why = value === undefined ? 'the variable is not set' : 'the variable is empty';
   throw unresolved(context, `env '${name}'`, why, `export ${name}=…   (or name another source in ${context.file})`);
 }
@@ -158,6 +165,7 @@ function checked(text: string, context: SecretContext, source: string, run: stri
   if (secret.trim() === '') throw unresolved(context, source, 'it is empty', run);
   if (secret.length > SIZE_MAX) throw unresolved(context, source, `it is longer than ${SIZE_MAX} characters`, run);
   if (/[\r\n]/.test(secret)) throw unresolved(context, source, 'it has more than one line', run);
+  if (CONTROL.test(secret)) throw unresolved(context, source, HAS_CONTROL, run);
   return secret;
 }
 

@@ -6,7 +6,7 @@ import type { Session } from './session.ts';
 
 const SELF = { host: 'here', version: '1.2.3', platform: 'linux', now: 5 };
 
-function session(n: number, mode: string): Session {
+function session(n: number, mode: string, device = `d${n}`): Session {
   const label = {
     name: `client ${n}`,
     platform: 'ios',
@@ -19,7 +19,7 @@ function session(n: number, mode: string): Session {
   return {
     id: `s${n}`,
     pipe: {} as Pipe,
-    principal: { kind: 'device', device: `d${n}` as DeviceId, role: 'operator', asked: null },
+    principal: { kind: 'device', device: device as DeviceId, role: 'operator', asked: null },
     protocol: 4,
     label,
     source: 'loopback',
@@ -73,4 +73,16 @@ test('rule of very many clients the newest are named', () => {
   );
   expect(rows).toHaveLength(200);
   expect([rows[0]?.mode, rows[1]?.host, rows.at(-1)?.host]).toEqual(['gateway', 'client 801', 'client 999']);
+  expect(rows[0]?.text).toBe('Gateway: here · latchkey 1.2.3 · … and 801 more');
+});
+
+test('threat: one device with very many connections pushes nobody out, and what is hidden is counted', () => {
+  const others = Array.from({ length: 5 }, (_, n) => session(n, 'ui'));
+  const many = Array.from({ length: 500 }, (_, n) => session(100 + n, 'ui', 'loud'));
+  const rows = presenceOf(SELF, [...others, ...many], () => []);
+  expect(rows.filter(({ deviceId }) => deviceId === 'loud').map(({ ts }) => ts)).toEqual(
+    Array.from({ length: 20 }, (_, n) => 580 + n),
+  );
+  expect(rows.slice(1, 6).map(({ deviceId }) => deviceId)).toEqual(['d0', 'd1', 'd2', 'd3', 'd4']);
+  expect(rows[0]?.text).toMatch(/ … and 480 more$/);
 });

@@ -1,27 +1,18 @@
-import type { LiveConfig } from '../config/live.ts';
 import { type LocalName, type ProviderConfig, wellKnown } from '../config/models.ts';
 import type { SecretInput } from '../config/schema.ts';
-import { resolveSecret } from '../config/secret.ts';
 import type { MethodInput, MethodOutput } from '../core/protocol/registry.ts';
 import type { ModelDesk } from '../gateway/method/models.ts';
 import { Catalog, type CatalogEntry, factsOf } from '../runtime/model/catalog.ts';
-import { type Chosen, choose } from '../runtime/model/choice.ts';
+import { type Chosen, choose, talking } from '../runtime/model/choice.ts';
 import { detectLocal, isLoopbackUrl, listedBy } from '../runtime/model/local.ts';
 import type { Credentials, ModelFacts, Provider } from '../runtime/model/model.ts';
 import { offlineModel } from '../runtime/model/offline.ts';
 import { probe } from '../runtime/model/probe.ts';
 import { remoteModel } from '../runtime/model/remote.ts';
 import type { Candidate } from '../runtime/model/route.ts';
-import type { Clock } from '../system/clock.ts';
 import { isFailure } from '../system/failure.ts';
-
-export interface ModelsOptions {
-  readonly live: LiveConfig;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly clock: Clock;
-  /** From now on this is in no line of a log. */
-  hide(secret: string): void;
-}
+import { isOursAt } from '../system/listener.ts';
+import { isSlow, ModelKeys, type ModelKeysOptions } from './model-keys.ts';
 
 type From = 'configuration' | 'named' | 'environment' | 'found' | 'built-in';
 interface Known {
@@ -29,35 +20,40 @@ interface Known {
   readonly from: From;
 }
 
-/** Variables in which people keep keys. They count for a provider that the configuration names, or where it names none. */
-const VARIABLES: Readonly<Record<string, readonly string[]>> = {
-  openai: ['OPENAI_API_KEY'],
-  anthropic: ['ANTHROPIC_API_KEY'],
-  google: ['GEMINI_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY'],
-  openrouter: ['OPENROUTER_API_KEY'],
-};
-
 /** Asking a server on this host which models it has. */
 const DETECT_MS = 500;
 const FOUND_FOR_MS = 30_000;
-/** A program that gives a key is not run with each step. */
-const KEPT_FOR_MS = 60_000;
 const PROBE_MS = 20_000;
 
 /** The models that the configuration in force, the environment and this host have. Nothing is asked before it is needed. */
 export class Models implements ModelDesk {
-  readonly #options: ModelsOptions;
+  readonly #options: ModelKeysOptions;
+  readonly #keys: ModelKeys;
   #found: { readonly at: number; readonly by: unknown; readonly providers: Promise<readonly Provider[]> } | null = null;
-  readonly #kept = new Map<string, { readonly at: number; readonly secret: Promise<string> }>();
 
-  constructor(options: ModelsOptions) {
+  constructor(options: ModelKeysOptions) {
     this.#options = options;
+    this.#keys = new ModelKeys(options);
   }
 
   /** What an agent thinks with: the model that is named, and those that stand in for it. */
   async candidates(): Promise<readonly [Candidate, ...Candidate[]]> {
-    const [first, ...rest] = this.#chosen(await this.catalog()).entries;
+    const known = await this.#known();
+    const [first, ...rest] = this.#chosen(this.#catalogOf(known), strangersOf(known)).entries;
     return [this.candidate(first), ...rest.map((entry) => this.candidate(entry))];
+  }
+
+  /** A model by its name, and those that stand in for it; `null`: there is none. */
+  async named(name: string): Promise<readonly [Candidate, ...Candidate[]] | null> {
+    const catalog = await this.catalog();
+    const found = catalog.find(name);
+    if (!found.ok) return null;
+    const { fallbacks } = this.#options.live.now.config.agents.defaults.model;
+    const others = fallbacks.flatMap((other) => {
+      const one = catalog.find(other);
+      return one.ok && one.entry.name !== found.entry.name ? one.entry : [];
+    });
+    return [this.candidate(found.entry), ...others.map((entry) => this.candidate(entry))];
   }
 
   candidate({ provider, facts }: CatalogEntry): Candidate {
@@ -67,7 +63,10 @@ export class Models implements ModelDesk {
   }
 
   async catalog(): Promise<Catalog> {
-    const known = await this.#known();
+    return this.#catalogOf(await this.#known());
+  }
+
+  #catalogOf(known: readonly Known[]): Catalog {
     return new Catalog(
       known.map(({ provider }) => provider),
       this.#config.aliases,
@@ -77,8 +76,9 @@ export class Models implements ModelDesk {
   // ---- answers --------------------------------------------------------------------------------------------------------
 
   async list({ includeDetails }: MethodInput<'models.list'>): Promise<MethodOutput<'models.list'>> {
-    const catalog = await this.catalog();
-    const chosen = this.#chosen(catalog);
+    const known = await this.#known();
+    const catalog = this.#catalogOf(known);
+    const chosen = this.#chosen(catalog, strangersOf(known));
     const listed = catalog.list();
     const others = chosen.entries.filter((entry) => !listed.some(({ name }) => name === entry.name));
     const ready = await this.#ready(catalog.providers);
@@ -97,11 +97,14 @@ export class Models implements ModelDesk {
   async status(): Promise<MethodOutput<'models.status'>> {
     const known = await this.#known();
     const { aliases } = this.#config;
-    const catalog = new Catalog(
-      known.map(({ provider }) => provider),
-      aliases,
-    );
-    const { entries, why, problems } = this.#chosen(catalog);
+    const catalog = this.#catalogOf(known);
+    const strangers = strangersOf(known);
+    const { entries, why, problems } = this.#chosen(catalog, strangers);
+    const named = new Set(entries.map(({ provider }) => provider.name));
+    const unnamed = (provider: Provider) => {
+      const model = strangers.has(provider.name) && !named.has(provider.name) ? talking(provider) : null;
+      return model === null ? {} : { unnamed: `${provider.name}/${model}` };
+    };
     const [first, ...rest] = entries;
     const listed = catalog.list();
     const all: readonly Known[] = catalog.providers.map(
@@ -116,6 +119,7 @@ export class Models implements ModelDesk {
         from,
         key: await this.#keyOf(provider),
         models: listed.filter((entry) => entry.provider === provider).length,
+        ...unnamed(provider),
       })),
     );
     const { budget } = this.#options.live.now.config.agents.defaults;
@@ -126,9 +130,10 @@ export class Models implements ModelDesk {
     provider,
     timeoutMs = PROBE_MS,
   }: MethodInput<'models.probe'>): Promise<MethodOutput<'models.probe'> | null> {
-    const catalog = await this.catalog();
+    const known = await this.#known();
+    const catalog = this.#catalogOf(known);
     if (provider !== undefined && catalog.provider(provider) === null) return null;
-    const { entries } = this.#chosen(catalog);
+    const { entries } = this.#chosen(catalog, strangersOf(known));
     const wanted = new Map(entries.map((entry) => [entry.name, entry]));
     for (const other of catalog.providers) {
       if (other.kind === 'offline' || entries.some((entry) => entry.provider === other)) continue;
@@ -148,8 +153,8 @@ export class Models implements ModelDesk {
     return this.#options.live.now.config.models;
   }
 
-  #chosen(catalog: Catalog): Chosen {
-    return choose(catalog, this.#options.live.now.config.agents.defaults.model);
+  #chosen(catalog: Catalog, strangers: ReadonlySet<string>): Chosen {
+    return choose(catalog, this.#options.live.now.config.agents.defaults.model, strangers);
   }
 
   /** Those of the configuration, those that a name of a model there means, else those of the environment; and this host's. */
@@ -174,16 +179,17 @@ export class Models implements ModelDesk {
     const isLocal = kind === 'openai-compatible' && isLoopbackUrl(baseUrl);
     const base = { kind, baseUrl, isLocal };
     const path = `models.providers.${name}`;
-    const variable = apiKey === null ? this.#variableOf(name) : null;
+    const variable = apiKey === null ? this.#keys.variableOf(name) : null;
+    const input: SecretInput | null = apiKey ?? (variable === null ? null : { source: 'env', id: variable });
     return {
       ...base,
       name,
       keyFrom: apiKey !== null ? placeOf(`${path}.apiKey`, apiKey) : variable === null ? null : fromEnv(variable),
       models: models.map((declared) => factsOf(base, declaredFacts(declared))),
       credentials: async (): Promise<Credentials> => {
-        const key = apiKey !== null ? await this.#secret(`${path}.apiKey`, apiKey) : this.#variable(variable);
+        const key = input === null ? null : await this.#keys.secret(`${path}.apiKey`, input);
         const sent = Object.entries(headers).map(
-          async ([header, value]) => [header, await this.#secret(`${path}.headers.${header}`, value)] as const,
+          async ([header, value]) => [header, await this.#keys.secret(`${path}.headers.${header}`, value)] as const,
         );
         return { key, headers: Object.fromEntries(await Promise.all(sent)) };
       },
@@ -207,9 +213,7 @@ export class Models implements ModelDesk {
 
   #ofEnvironment(): readonly Provider[] {
     const { ports } = this.#config.local;
-    return Object.keys(VARIABLES)
-      .filter((name) => this.#variableOf(name) !== null)
-      .flatMap((name) => this.#bare(name, ports) ?? []);
+    return this.#keys.ofEnvironment.flatMap((name) => this.#bare(name, ports) ?? []);
   }
 
   #bare(name: string, ports: Readonly<Record<LocalName, number>>): Provider | null {
@@ -226,7 +230,9 @@ export class Models implements ModelDesk {
       return this.#found.providers;
     const { ports } = this.#config.local;
     const free = Object.entries(ports).filter(([name]) => !set.some((provider) => provider.name === name));
-    const unlisted = set.filter(({ isLocal, models }) => isLocal && models.length === 0);
+    const unlisted = set.filter((provider) => {
+      return provider.isLocal && provider.models.length === 0 && !this.#needsProgram(provider);
+    });
     const providers = Promise.all([
       detectLocal(Object.fromEntries(free), { clock, deadlineMs: DETECT_MS }),
       ...unlisted.map(async (provider) => {
@@ -236,6 +242,18 @@ export class Models implements ModelDesk {
     ]).then((all) => all.flat());
     this.#found = { at: now, by, providers };
     return providers;
+  }
+
+  /** Whoever may only read starts no programs: a provider whose key or header is not at hand is not asked for its list. */
+  #needsProgram({ name }: Provider): boolean {
+    const declared = this.#config.providers.find((one) => one.name === name);
+    const path = `models.providers.${name}`;
+    return !(
+      this.#keys.isAtHand(`${path}.apiKey`, declared?.apiKey ?? null) &&
+      Object.entries(declared?.headers ?? {}).every(([header, input]) =>
+        this.#keys.isAtHand(`${path}.headers.${header}`, input),
+      )
+    );
   }
 
   async #listed(provider: Provider): Promise<readonly ModelFacts[] | null> {
@@ -255,38 +273,6 @@ export class Models implements ModelDesk {
   }
 
   // ---- keys -----------------------------------------------------------------------------------------------------------
-
-  /** The variable that holds a key for it; `null`: none does. */
-  #variableOf(provider: string): string | null {
-    const names = Object.hasOwn(VARIABLES, provider) ? (VARIABLES[provider] ?? []) : [];
-    return names.find((name) => Boolean(this.#options.env[name])) ?? null;
-  }
-
-  #variable(name: string | null): string | null {
-    const value = name === null ? undefined : this.#options.env[name];
-    if (value) this.#options.hide(value);
-    return value || null;
-  }
-
-  /** @throws Failure 78 where it can't be had */
-  #secret(path: string, input: SecretInput): Promise<string> {
-    const { live, env, clock, hide } = this.#options;
-    const resolve = async () => {
-      const secret = await resolveSecret(input, { path, file: live.now.path, env });
-      hide(secret);
-      return secret;
-    };
-    if (!isSlow(input)) return resolve();
-    const name = JSON.stringify([path, input]);
-    const now = clock.monotonicMs();
-    const kept = this.#kept.get(name);
-    if (kept !== undefined && now - kept.at < KEPT_FOR_MS) return kept.secret;
-    for (const [old, { at }] of this.#kept) if (now - at >= KEPT_FOR_MS) this.#kept.delete(old);
-    const secret = resolve();
-    this.#kept.set(name, { at: now, secret });
-    secret.catch(() => this.#kept.delete(name));
-    return secret;
-  }
 
   /** By name: whether there is what it needs to be asked. */
   async #ready(providers: readonly Provider[]): Promise<ReadonlyMap<string, boolean>> {
@@ -308,10 +294,10 @@ export class Models implements ModelDesk {
     // Whoever may only read starts no programs.
     if (isSlow(declared?.apiKey ?? null)) return state('unread');
     if (keyFrom === null) return state('missing');
+    const variable = this.#keys.variableOf(provider.name);
+    const input = declared?.apiKey ?? (variable === null ? null : { source: 'env' as const, id: variable });
     try {
-      await (declared?.apiKey == null
-        ? null
-        : this.#secret(`models.providers.${provider.name}.apiKey`, declared.apiKey));
+      if (input !== null) await this.#keys.secret(`models.providers.${provider.name}.apiKey`, input);
       return state('present');
     } catch (error) {
       return state('unresolved', isFailure(error) ? error.why : 'it cannot be had');
@@ -360,8 +346,14 @@ function declaredFacts({
   };
 }
 
-function isSlow(input: SecretInput | null): boolean {
-  return typeof input === 'object' && input !== null && (input.source === 'exec' || input.source === 'keyring');
+/** Servers that were found, and that are not known to be the gateway's own user's. Looked at anew each time: they change. */
+function strangersOf(known: readonly Known[]): ReadonlySet<string> {
+  const found = known.filter(({ from, provider }) => from === 'found' && !isOursAt(portOf(provider.baseUrl)));
+  return new Set(found.map(({ provider }) => provider.name));
+}
+
+function portOf(url: string): number {
+  return Number(new URL(url).port || 80);
 }
 
 function placeOf(path: string, input: SecretInput): string {

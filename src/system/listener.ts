@@ -22,20 +22,34 @@ export function portOccupant(port: number, proc = '/proc'): Occupant | null {
   return null;
 }
 
+/**
+ * Whether somebody listens at the port of this host, and all who do are this user or root: whoever else may run programs
+ * here can be first at a port. Linux only: elsewhere nobody can tell, and it is `false`.
+ */
+export function isOursAt(port: number, { proc = '/proc', uid = process.getuid?.() ?? null } = {}): boolean {
+  const uids = [...rowsIn(`${proc}/net/tcp`, port), ...rowsIn(`${proc}/net/tcp6`, port)].map((row) => row.uid);
+  return uid !== null && uids.length > 0 && uids.every((one) => one === uid || one === 0);
+}
+
 /** Whether anybody on this host listens at the port, whoever it is. Linux only: elsewhere nobody is seen. */
 export function isListenedAt(port: number, proc = '/proc'): boolean {
   return [...listenersIn(`${proc}/net/tcp`, port), ...listenersIn(`${proc}/net/tcp6`, port)].length > 0;
 }
 
-/** Inodes of sockets that listen (state 0A) at the port. */
 function listenersIn(table: string, port: number): readonly string[] {
+  return rowsIn(table, port).map(({ inode }) => inode);
+}
+
+/** Inodes of sockets that listen (state 0A) at the port, each with whose it is. */
+function rowsIn(table: string, port: number): readonly { readonly inode: string; readonly uid: number }[] {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
   const lines = (quietly(() => readFileSync(table, 'utf8')) ?? '').split('\n').slice(1);
   return lines.flatMap((line) => {
     const fields = line.trim().split(/\s+/);
     const [, local = '', , state] = fields;
-    const inode = fields[9];
-    return state === '0A' && local.endsWith(`:${hex}`) && inode !== undefined ? [inode] : [];
+    const [uid, , inode] = fields.slice(7);
+    const isOne = state === '0A' && local.endsWith(`:${hex}`) && inode !== undefined;
+    return isOne ? [{ inode, uid: Number(uid) }] : [];
   });
 }
 

@@ -9,7 +9,7 @@ const PATTERNS: readonly RegExp[] = [
   /(?<=\b(?:Bearer|Basic)\s)[A-Za-z0-9+/=._~-]{6,}/gi,
   /(?<=[?&#;](?:token|secret|password|code|access_token|auth|key)=)[^&#\s"']+/gi,
   /(?<=\b(?:password|passwd|secret|token|api[_-]?key)["']?\s{0,2}[:=]\s{0,2}["']?)[^\s"',;}]{6,}/gi,
-  /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g,
+  /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g,
   /\b(?:sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|AKIA|AIza)[-_A-Za-z0-9]{16,}/g,
   /\b\d{8,10}:[A-Za-z0-9_-]{35}\b/g,
   /(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*[A-Z])(?=[A-Za-z0-9_-]*[a-z])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g,

@@ -1,7 +1,13 @@
 // The models of a real gateway: what is listed, where keys come from, what a call to each tells; nothing of a key anywhere.
-import { readdirSync, readFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { isRoot, NOBODY, NODE } from '../fault/process.ts';
 import { CLI, type Gateway, type GatewayOptions, start } from '../gateway.ts';
 import { KEY, type ModelServer, startModelServer, startNobody } from '../modelserver.ts';
 import { paired, READ, session, WRITE } from './act.ts';
@@ -33,6 +39,28 @@ async function answer(gateway: Gateway, ...args: string[]): Promise<Record<strin
 }
 
 const nobody = { local: { enabled: false } };
+
+/** A server of models that belongs to somebody else on this host. */
+async function startStranger(): Promise<{ readonly port: number }> {
+  const script = `const s = require('http').createServer((q, r) => r.end(JSON.stringify({ data: [{ id: 'trap' }] })));
+    s.listen(0, '127.0.0.1', () => console.log(s.address().port));`;
+  const child = spawn(NODE, ['-e', script], {
+    uid: NOBODY,
+    gid: NOBODY,
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  strangers.push(child);
+  const [line] = await once(child.stdout, 'data');
+  return { port: Number(String(line)) };
+}
+const strangers: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of strangers) child.kill('SIGKILL');
+});
+
+const strangerRuns = isRoot && spawnSync(NODE, ['--version'], { uid: NOBODY, gid: NOBODY, cwd: '/' }).status === 0;
+if (!strangerRuns) console.log('no program can be started as another user here: a test of its server is skipped');
 
 describe('rule: models', () => {
   it('rule: with nothing set up the built-in model is the one, and says so', async () => {
@@ -100,7 +128,87 @@ describe('rule: models', () => {
       },
       { name: 'offline' },
     ]);
-    expect(status.model).toMatch(/^ollama\//);
+    // Elsewhere nobody can tell whose the server is.
+    expect(status.model).toMatch(process.platform === 'linux' ? /^ollama\// : /^offline\//);
+  });
+
+  // Only Linux tells whose a listener is, and only root can start one of somebody else.
+  it.runIf(process.platform === 'linux' && strangerRuns)(
+    'threat: a server of another user is listed, and thought with only once it is named',
+    async () => {
+      const stranger = await startStranger();
+      const gateway = await gatewayWith({
+        models: { local: { ports: { ollama: stranger.port, lmstudio: dead.port, llamacpp: dead.port } } },
+      });
+      const status = await answer(gateway, 'models', 'status');
+      expect(status).toMatchObject({
+        model: 'offline/echo',
+        providers: [{ name: 'ollama', from: 'found', models: 1, unnamed: 'ollama/trap' }, { name: 'offline' }],
+      });
+      expect((await gateway.cli(['models', 'status'])).stdout).toMatch(/run: .*models set ollama\/trap/);
+      const { models } = await answer(gateway, 'models', 'list');
+      expect(models).toMatchObject([
+        { id: 'trap', tags: [] },
+        { id: 'echo', tags: ['default'] },
+      ]);
+      await answer(gateway, 'models', 'set', 'ollama/trap');
+      const named = await answer(gateway, 'models', 'status');
+      expect(named.model).toBe('ollama/trap');
+      expect(named.providers[0].unnamed).toBeUndefined();
+    },
+  );
+
+  it('A7: whoever may only read makes the gateway run no program for a key or a header', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lk-ran-'));
+    const ran = join(folder, 'ran');
+    const program = {
+      source: 'exec',
+      id: [process.execPath, '-e', `fs.writeFileSync(${JSON.stringify(ran)}, ''); console.log('k')`],
+    };
+    const at = { kind: 'openai-compatible', baseUrl: `${server.origin}/v1` };
+    const gateway = await gatewayWith({
+      models: {
+        local: { ports: { ollama: dead.port, lmstudio: dead.port, llamacpp: dead.port } },
+        providers: { bykey: { ...at, apiKey: program }, byheader: { ...at, headers: { 'x-team': program } } },
+      },
+    });
+    const { partner: peer } = await session(gateway, await paired(await gateway.owner(), [READ]), [READ]);
+    for (const method of ['models.list', 'models.status']) expect(await peer.call(method)).toMatchObject({ ok: true });
+    expect(existsSync(ran)).toBe(false);
+    peer.end();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('A16: a key that a configuration hides comes out of no probe, whatever header holds it', async () => {
+    const secret = ['of no', 'shape', '4711'].join('-').replace(' ', '-');
+    const echo = createServer((request, response) => {
+      const said = String(request.headers.authorization).split(' ').at(-1);
+      const plain = Buffer.from(said ?? '', 'base64').toString();
+      response.writeHead(401).end(JSON.stringify({ error: { message: `no ${said}, no ${plain}` } }));
+    });
+    echo.listen(0, '127.0.0.1');
+    await once(echo, 'listening');
+    const { port } = echo.address() as AddressInfo;
+    const lab = (authorization: string) => ({
+      kind: 'openai-compatible',
+      baseUrl: `http://127.0.0.1:${port}/v1`,
+      headers: { Authorization: authorization },
+      models: [{ id: 'm' }],
+    });
+    const gateway = await gatewayWith({
+      logging: { level: 'trace' },
+      models: {
+        ...nobody,
+        providers: {
+          one: lab(`Bearer ${secret}`),
+          two: lab(`Basic ${Buffer.from(`user:${secret}`).toString('base64')}`),
+        },
+      },
+    });
+    const { stdout, stderr } = await gateway.cli(['models', 'status', '--probe', '--json']);
+    expect(JSON.parse(stdout).probes).toMatchObject([{ failure: 'auth' }, { failure: 'auth' }]);
+    expect(`${stdout}${stderr}${gateway.logs()}`).not.toContain(secret);
+    echo.close();
   });
 
   it('rule: a probe calls each, says what failed, and no key is in any answer or line of the log', async () => {

@@ -1,5 +1,5 @@
 import { EXIT, Failure } from '../../system/failure.ts';
-import { escapeText } from '../../system/text.ts';
+import { claimText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { painter } from '../output.ts';
 import { callGateway } from '../reach.ts';
@@ -27,7 +27,9 @@ function render(context: Context, models: readonly Row[]): string {
   const paint = painter(context.output.colour);
   const rows = models.map((row) => [nameOf(row), windowOf(row), costOf(row), notesOf(row)]);
   const heads = ['MODEL', 'WINDOW', '$/M IN, OUT', ''];
-  const widths = heads.map((head, i) => Math.max(head.length, ...rows.map((cells) => (cells[i] ?? '').length)));
+  const widths = heads.map((head, i) =>
+    rows.reduce((most, cells) => Math.max(most, (cells[i] ?? '').length), head.length),
+  );
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, i) => cell.padEnd(widths[i] ?? 0))
@@ -37,7 +39,7 @@ function render(context: Context, models: readonly Row[]): string {
 }
 
 function nameOf(row: Row): string {
-  return escapeText(`${textOf(row.provider) ?? '?'}/${textOf(row.id) ?? '?'}`);
+  return claimText(`${textOf(row.provider) ?? '?'}/${textOf(row.id) ?? '?'}`);
 }
 
 function windowOf(row: Row): string {
@@ -57,5 +59,5 @@ function notesOf(row: Row): string {
     ...(row.local === true && row.provider !== 'offline' ? ['on this host'] : []),
     ...(row.available === true ? [] : ['its key is missing']),
   ];
-  return escapeText(notes.join(', '));
+  return claimText(notes.join(', '));
 }

@@ -1,5 +1,5 @@
 import { EXIT } from '../../system/failure.ts';
-import { escapeText } from '../../system/text.ts';
+import { claimText, escapeText, truncateBytes } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { painter } from '../output.ts';
 import { fail, ok, type Part, renderParts, unseen, warn } from '../part.ts';
@@ -31,8 +31,8 @@ function render(context: Context, status: Row, probes: readonly Row[] | null): s
   const model = textOf(status.model) ?? '?';
   const fallbacks = textsOf(status.fallbacks);
   const head = [
-    `${paint('bold', escapeText(model))}   (${escapeText(textOf(status.why) ?? '')})`,
-    ...(fallbacks.length === 0 ? [] : [`  then     ${escapeText(fallbacks.join(', '))}`]),
+    `${paint('bold', claimText(model))}   (${claimText(textOf(status.why) ?? '')})`,
+    ...(fallbacks.length === 0 ? [] : [`  then     ${escapeText(truncateBytes(fallbacks.join(', '), 4_096))}`]),
     ...budgetOf(recordOf(status.budget)),
     ...(model.startsWith('offline/') ? [`  the built-in model is no intelligence: ${HINT}`] : []),
   ];
@@ -43,6 +43,10 @@ function render(context: Context, status: Row, probes: readonly Row[] | null): s
   ];
   return `${head.join('\n')}\n\n${renderParts(parts, paint)}`;
 }
+
+/** Of a provider, as the configuration takes it; and of a model of it, of which a shell thinks nothing. */
+const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const MODEL = /^[a-z0-9][a-z0-9_-]{0,63}\/[A-Za-z0-9][\w.:/@+-]{0,255}$/;
 
 const HINT = 'set a key, or start a local server';
 
@@ -59,8 +63,13 @@ function providerPart(context: Context, row: Row): Part {
   const at = textOf(row.baseUrl);
   const count = numberOf(row.models) ?? 0;
   const about = [at ?? 'built in', count === 1 ? '1 model listed' : `${count} models listed`];
-  const setKey = `${context.command} config set models.providers.${name}.apiKey -`;
+  const setKey = NAME.test(name)
+    ? `${context.command} config set models.providers.${name}.apiKey -`
+    : `${context.command} models list`;
   const detail = (key: string) => [...about, key].join(', ');
+  if (row.unnamed !== undefined) {
+    return warn(name, detail("its listener may be another user's: not used before it is named"), useOf(context, row));
+  }
   switch (state) {
     case 'present':
       return ok(name, detail(`key: ${place}`));
@@ -73,6 +82,12 @@ function providerPart(context: Context, row: Row): Part {
     default:
       return fail(name, detail(`key: ${place}: ${textOf(why) ?? '?'}`), setKey);
   }
+}
+
+/** Names come from a gateway that may lie, and models from whoever listens: in a command stands what is nothing else. */
+function useOf(context: Context, row: Row): string {
+  const model = textOf(row.unnamed) ?? '';
+  return MODEL.test(model) ? `${context.command} models set ${model}` : `${context.command} models list`;
 }
 
 function probePart(context: Context, row: Row): Part {

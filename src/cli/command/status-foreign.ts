@@ -1,3 +1,4 @@
+import { claimText } from '../../system/text.ts';
 import type { Context } from '../context.ts';
 import { ok, type Part, unseen, warn } from '../part.ts';
 import { recordsOf, textOf } from '../value.ts';
@@ -15,12 +16,13 @@ interface Found {
 /** Of such a gateway is shown what it says: it tells nothing of sockets, stores and grants. */
 export function foreignRows(context: Context, { answer, list, why }: Found): readonly (readonly [string, string])[] {
   const release = textOf(answer.runtimeVersion);
+  const told = claimText(why);
   const open = recordsOf(list?.pending).length;
   return [
-    ['gateway', `running${release === null ? '' : `  ${release}`}, no Latchkey: it proves no key`],
+    ['gateway', `running${release === null ? '' : `  ${claimText(release)}`}, no Latchkey: it proves no key`],
     ['address', context.globals.url ?? 'as the environment or the configuration says'],
-    ['devices', list === null ? why : `${recordsOf(list.paired).length} paired`],
-    ['open requests', list === null ? why : open === 0 ? 'none' : `${open}: ${context.command} devices list`],
+    ['devices', list === null ? told : `${recordsOf(list.paired).length} paired`],
+    ['open requests', list === null ? told : open === 0 ? 'none' : `${open}: ${context.command} devices list`],
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import { knownModels } from './known.ts';
+import type { Provider } from './model.ts';
 import { offlineModel } from './offline.ts';
 
 /** What the configuration says of the model that an agent thinks with. */
@@ -25,9 +26,10 @@ const SILENT = /embed|rerank|whisper|tts|moderation/i;
 
 /**
  * The models of an agent: those that are named; else the first of the first provider that is set up or was found; else the
- * built-in one. A name that leads nowhere never falls to a model that nobody named: the built-in one says so instead.
+ * built-in one. Not of `strangers`, whom nobody knows to be the owner's: they would be told everything that is said; they
+ * are asked where they are named. A name that leads nowhere never falls to a model that nobody named: the built-in one says so instead.
  */
-export function choose(catalog: Catalog, wanted: Wanted): Chosen {
+export function choose(catalog: Catalog, wanted: Wanted, strangers: ReadonlySet<string> = new Set()): Chosen {
   const problems: string[] = [];
   const entryOf = (name: string): CatalogEntry | null => {
     const found = catalog.find(name);
@@ -42,15 +44,20 @@ export function choose(catalog: Catalog, wanted: Wanted): Chosen {
     if (first !== undefined) return { entries: [first, ...rest], why: 'agents.defaults.model', problems };
     return { entries: [offlineEntry(catalog)], why: 'agents.defaults.model leads nowhere', problems };
   }
-  for (const provider of catalog.providers) {
+  for (const provider of catalog.providers.filter(({ name }) => !strangers.has(name))) {
     const id =
-      provider.models.find((model) => !SILENT.test(model.id))?.id ??
+      talking(provider) ??
       (provider.kind === 'openai-compatible' ? null : knownModels(provider.kind)[0]?.id) ??
       (provider.name === 'openrouter' ? OPENROUTER_AUTO : null);
     const entry = id === null || provider.kind === 'offline' ? null : entryOf(`${provider.name}/${id}`);
     if (entry !== null) return { entries: [entry], why: `the first model of '${provider.name}'`, problems };
   }
   return { entries: [offlineEntry(catalog)], why: 'no provider is set up', problems };
+}
+
+/** The first model of its list that talks; `null`: none. */
+export function talking(provider: Provider): string | null {
+  return provider.models.find((model) => !SILENT.test(model.id))?.id ?? null;
 }
 
 function offlineEntry(catalog: Catalog): CatalogEntry {

@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
-import { refusalOf, retryAfterOf } from './refusal.ts';
+import { Redactor } from '../../system/redact.ts';
+import { secretsOf } from './header.ts';
+import { kindOfCodes, refusalOf, retryAfterOf, toldOf, wordsOf } from './refusal.ts';
 
 const now = Date.parse('2026-11-21T10:00:00Z');
 const headers = (more: Record<string, string> = {}) => new Headers(more);
+const redact = (text: string) => text;
 const kind = (status: number, body: unknown) =>
-  refusalOf(status, headers(), typeof body === 'string' ? body : JSON.stringify(body), now).kind;
+  refusalOf(status, headers(), typeof body === 'string' ? body : JSON.stringify(body), { nowMs: now, redact }).kind;
 
 test.each([
   [{ 'retry-after': '7' }, 7_000],
@@ -58,8 +61,64 @@ test('rule: the words of a provider are short, and move no cursor', () => {
     400,
     headers(),
     JSON.stringify({ error: { message: `\u001b[2J${'x'.repeat(2_000)}\n` } }),
-    now,
+    { nowMs: now, redact },
   );
   expect(words.length).toBeLessThan(400);
   expect(words).toMatch(/^HTTP 400: \[2Jx+$/);
+});
+
+/** CPU time, not the clock's: others may be at work here too. */
+function cpuMs(work: () => void): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
+
+test.each([
+  ['opened marks', '<'.repeat(300_000)],
+  ['a count without an end', 'token count '.repeat(30_000)],
+  ['beginnings of tokens', 'eyJ-'.repeat(75_000)],
+  ['blanks', ' '.repeat(300_000)],
+])('threat 53: an error of %s costs no more than a short one', (_what, text) => {
+  const redactor = new Redactor();
+  redactor.add('sk-4711-never-seen');
+  const hide = (raw: string) => redactor.text(raw);
+  const bodies = [text, JSON.stringify({ error: { message: text } })];
+  const took = cpuMs(() => {
+    for (const body of bodies) refusalOf(400, headers(), body, { nowMs: now, redact: hide });
+    kindOfCodes([], wordsOf(text, hide));
+  });
+  expect(took).toBeLessThan(2_000);
+});
+
+test('threat 53: a key that lies across a cut is not seen, nor a half of one', () => {
+  const key = `quux-4711-${'never'.repeat(40)}`;
+  const redactor = new Redactor();
+  redactor.add(key);
+  const hide = (raw: string) => redactor.text(raw);
+  for (const before of [200, 299, 4_090, 16 * 1024 - 20]) {
+    for (const filling of ['x', ' ', '<b>']) {
+      const raw = filling.repeat(Math.ceil(before / filling.length)).slice(0, before) + key + ' '.repeat(40_000);
+      expect(toldOf(wordsOf(raw, hide)), `${before} ${filling}`).not.toContain('4711');
+    }
+  }
+  // Many of them shrink to a short text, at whose end half of one is left.
+  expect(wordsOf(`${key} `.repeat(1_000), hide)).not.toContain('4711');
+});
+
+test.each([
+  ['Bearer KEY', ['KEY']],
+  ['  Bearer   KEY ', ['KEY']],
+  ['Token token="KEY"', ['KEY']],
+  ['session=KEY; theme=KEY2', ['KEY', 'KEY2']],
+  [`Basic ${Buffer.from('somebody:KEY').toString('base64')}`, ['KEY', 'somebody']],
+  ['KEY', ['KEY']],
+])('A16: of a header %j what a server may repeat is hidden too', (value, secrets) => {
+  const real = (text: string) => text.replaceAll('KEY', 'a-key-4711');
+  const sent = value.startsWith('Basic')
+    ? `Basic ${Buffer.from(real('somebody:KEY')).toString('base64')}`
+    : real(value);
+  expect(secretsOf(sent)).toEqual(expect.arrayContaining([sent, ...secrets.map(real)]));
+  expect(secretsOf(sent)).not.toContain('Bearer');
 });

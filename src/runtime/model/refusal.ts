@@ -8,7 +8,15 @@ export interface Refusal {
   readonly words: string;
 }
 
-const WORDS_MAX = 300;
+/** Takes what is secret out of a text. */
+export type Redact = (text: string) => string;
+
+/** Of what a provider says: characters that are looked at at all, that are understood, and that people are told. */
+const RAW_MAX = 16 * 1024;
+const READ_MAX = 4 * 1024;
+const TOLD_MAX = 300;
+/** No key is longer, in any spelling: half of one may stand before a cut. */
+const SECRET_MAX = RAW_MAX / 2;
 
 /** Codes of providers that say more than the status. */
 const CODES: Readonly<Record<string, FailureKind>> = {
@@ -41,15 +49,20 @@ const CODES: Readonly<Record<string, FailureKind>> = {
  * compatible servers); taken for another bad request, the conversation could never be made shorter.
  */
 const TOO_LONG =
-  /context (length|window|size)|maximum (prompt|context|number of tokens)|prompt is too long|too many tokens|token count .* exceeds/i;
+  /context (length|window|size)|maximum (prompt|context|number of tokens)|prompt is too long|too many tokens|token count .{0,200} exceeds/i;
 
-export function refusalOf(status: number, headers: Headers, body: string, nowMs: number): Refusal {
-  const { codes, words } = errorOf(body);
+export function refusalOf(
+  status: number,
+  headers: Headers,
+  body: string,
+  { nowMs, redact }: { readonly nowMs: number; readonly redact: Redact },
+): Refusal {
+  const { codes, words } = errorOf(body, redact);
   const retryAfterMs = retryAfterOf(headers, nowMs);
   return {
     kind: kindOf(status, codes, words),
     status,
-    words: words === '' ? `HTTP ${status}` : `HTTP ${status}: ${words.slice(0, WORDS_MAX)}`,
+    words: words === '' ? `HTTP ${status}` : `HTTP ${status}: ${toldOf(words)}`,
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
   };
 }
@@ -74,33 +87,55 @@ function kindOf(status: number, codes: readonly string[], words: string): Failur
   return TOO_LONG.test(words) ? 'context' : 'bad_request';
 }
 
+interface Said {
+  readonly codes: readonly string[];
+  /** Without secrets, on one line; longer than people are told: that is `toldOf`. */
+  readonly words: string;
+}
+
 /** The codes and words of an error body in the shapes of OpenAI, Anthropic and Google. */
-export function errorOf(body: string): { readonly codes: readonly string[]; readonly words: string } {
+export function errorOf(body: string, redact: Redact): Said {
   let value: unknown;
   try {
     value = JSON.parse(body);
   } catch {
-    return { codes: [], words: plain(body) };
+    return { codes: [], words: wordsOf(body, redact) };
   }
-  return errorIn(value);
+  return errorIn(value, redact);
 }
 
-export function errorIn(value: unknown): { readonly codes: readonly string[]; readonly words: string } {
+export function errorIn(value: unknown, redact: Redact): Said {
   const outer = recordOf(Array.isArray(value) ? value[0] : value);
   const error = typeof outer.error === 'string' ? { message: outer.error } : recordOf(outer.error ?? outer);
   const details = Array.isArray(error.details) ? error.details.map((detail) => recordOf(detail).reason) : [];
   const codes = [error.code, error.type, error.status, ...details].filter((code) => typeof code === 'string');
-  return { codes, words: typeof error.message === 'string' ? plain(error.message) : '' };
+  return { codes, words: typeof error.message === 'string' ? wordsOf(error.message, redact) : '' };
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
+/**
+ * What somebody else said, without secrets. They go first: a key that was made plain or cut is no more known for one. All
+ * work is bounded, whatever is sent.
+ */
+export function wordsOf(raw: string, redact: Redact): string {
+  const isCut = raw.length > RAW_MAX;
+  const redacted = redact(raw.slice(0, RAW_MAX));
+  return plain(isCut ? redacted.slice(0, -SECRET_MAX) : redacted);
+}
+
+/** As much of it as people are told. */
+export function toldOf(words: string): string {
+  return words.slice(0, TOLD_MAX);
+}
+
 /** On one line, without what could move a terminal's cursor. */
 function plain(text: string): string {
   return text
-    .replace(/<[^>]*>/g, ' ')
+    .slice(0, READ_MAX)
+    .replace(/<[^<>]{0,200}>/g, ' ')
     .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
     .trim();
 }

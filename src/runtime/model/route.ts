@@ -7,7 +7,7 @@ import type { Model, ModelFacts, Part, Step, Usage } from './model.ts';
 /** A model that may be asked, and what is known of it. */
 export interface Candidate {
   readonly model: Model;
-  readonly facts: Pick<ModelFacts, 'contextWindow' | 'price'>;
+  readonly facts: Pick<ModelFacts, 'contextWindow' | 'price'> & Partial<Pick<ModelFacts, 'input'>>;
 }
 
 export interface RouteOptions {

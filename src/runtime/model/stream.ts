@@ -11,7 +11,7 @@ import type {
   ToolCall,
   Usage,
 } from './model.ts';
-import { errorIn, kindOfCodes } from './refusal.ts';
+import { errorIn, errorOf, kindOfCodes } from './refusal.ts';
 import type { Wire } from './wire.ts';
 
 type Finish = Extract<LanguageModelV4StreamPart, { type: 'finish' }>;
@@ -106,7 +106,9 @@ function spoken(error: unknown, wire: Wire): ModelFailure {
       // An end without a reason, or an answer without sense.
       return wire.isWhole ? wire.fail('truncated', 'it ended without its end') : wire.fail('malformed', name);
     default: {
-      const { codes, words } = wordsOf(data ?? responseBody ?? error);
+      // A library that fails quotes what it was given, such as a header with a key in it: its name says enough.
+      const isOwn = error instanceof Error && !name.startsWith('AI_');
+      const { codes, words } = said(data ?? responseBody ?? (isOwn ? null : error), wire);
       const why = words === '' ? `${name || 'an error'} in the stream` : words;
       return wire.fail(kindOfCodes(codes, words), why, statusCode === undefined ? {} : { status: statusCode });
     }
@@ -127,13 +129,8 @@ function fieldsOf(error: unknown) {
   };
 }
 
-function wordsOf(value: unknown): ReturnType<typeof errorIn> {
-  if (typeof value !== 'string') return errorIn(value);
-  try {
-    return errorIn(JSON.parse(value));
-  } catch {
-    return errorIn({ message: value });
-  }
+function said(value: unknown, { redact }: Wire): ReturnType<typeof errorIn> {
+  return typeof value === 'string' ? errorOf(value, redact) : errorIn(value, redact);
 }
 
 // ---- what was said ----------------------------------------------------------------------------------------------------

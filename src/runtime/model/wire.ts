@@ -2,7 +2,8 @@ import type { Clock } from '../../system/clock.ts';
 import { codeOf } from '../../system/failure.ts';
 import { Redactor } from '../../system/redact.ts';
 import { ModelFailure } from './failure.ts';
-import { refusalOf } from './refusal.ts';
+import { secretsOf } from './header.ts';
+import { type Redact, refusalOf, toldOf, wordsOf } from './refusal.ts';
 
 export interface WireOptions {
   /** `openai/gpt-…` */
@@ -14,7 +15,7 @@ export interface WireOptions {
   readonly firstByteMs: number;
   /** Between two bytes of it. */
   readonly idleMs: number;
-  /** In no text that comes out of here. */
+  /** In no text that comes out of here, nor is what stands behind the scheme of a header's value. */
   readonly secrets: readonly string[];
 }
 
@@ -39,7 +40,7 @@ export class Wire {
 
   constructor(options: WireOptions) {
     this.#options = options;
-    for (const secret of options.secrets) this.#redactor.add(secret);
+    for (const secret of options.secrets.flatMap(secretsOf)) this.#redactor.add(secret);
     this.#lastByteAtMs = options.clock.monotonicMs();
     if (options.signal.aborted) this.#abort();
     else options.signal.addEventListener('abort', this.#abort, { once: true });
@@ -55,8 +56,12 @@ export class Wire {
     return this.#whole;
   }
 
+  /** Takes the secrets of this call out of a text. */
+  readonly redact: Redact = (text) => this.#redactor.text(text);
+
+  /** @param why anybody's words: they are told without secrets, plain and short */
   fail(kind: ConstructorParameters<typeof ModelFailure>[0], why: string, more: { status?: number } = {}): ModelFailure {
-    return new ModelFailure(kind, { model: this.#options.model, why: this.#redactor.text(why), ...more });
+    return new ModelFailure(kind, { model: this.#options.model, why: toldOf(wordsOf(why, this.redact)), ...more });
   }
 
   /** Closes the connection, if it is open. Nothing is heard of it from now on. */
@@ -102,15 +107,13 @@ export class Wire {
       // The status says enough.
       if (this.#failure !== null) return this.#failure;
     }
-    const { kind, status, words, retryAfterMs } = refusalOf(
-      response.status,
-      response.headers,
-      body,
-      this.#options.clock.now(),
-    );
+    const { kind, status, words, retryAfterMs } = refusalOf(response.status, response.headers, body, {
+      nowMs: this.#options.clock.now(),
+      redact: this.redact,
+    });
     const { model } = this.#options;
     const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
-    return new ModelFailure(kind, { model, status, why: this.#redactor.text(words), ...wait });
+    return new ModelFailure(kind, { model, status, why: words, ...wait });
   }
 
   #read(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {

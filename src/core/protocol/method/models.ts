@@ -56,6 +56,11 @@ const ProviderRow = Type.Object({
    */
   key: Type.Object({ state: Type.String(), from: Text, why: Text }),
   models: Type.Integer(),
+  /**
+   * Its model that would be thought with, if it were named: the server was found on this host, and nobody can tell that it
+   * is the gateway's own user's. Absent: it needs no naming, or has no model.
+   */
+  unnamed: Type.Optional(Type.String()),
 });
 
 export const modelsStatus = {
