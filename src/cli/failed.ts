@@ -15,7 +15,7 @@ export function failed(error: unknown, program: Program, host: Host): number {
   const output = host.output({ json: globals.json === true, color: globals.color !== false });
   let failure: Failure;
   if (codeOf(error)?.startsWith('commander.') === true) {
-    const answer = usageAnswer(error as Error & { code: string }, program, host.argv);
+    const answer = usageAnswer(error as Error & { code: string }, program, host);
     if (answer.kind === 'text') {
       (answer.code === EXIT.ok ? output.out : output.err)(answer.text);
       return answer.code;

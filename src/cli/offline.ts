@@ -1,6 +1,7 @@
 import { takeLock } from '../system/lock.ts';
 import { shellWord } from '../system/text.ts';
 import type { Context, Offline } from './context.ts';
+import { elsewhere, elsewhereText } from './elsewhere.ts';
 
 /**
  * A11: with no gateway running the command is one itself, without listeners: the same code decides on the same store,
@@ -13,5 +14,8 @@ export async function openOffline(context: Context): Promise<Offline | null> {
   const taken = await takeLock(stateDir, { program: 'latchkey, a command', brief: true });
   if (!taken.ok) return null;
   context.output.err(`latchkey: no gateway runs; working on ${shellWord(stateDir)} itself\n`);
+  // Nobody named this directory: what is decided in it may have been meant for the gateway that runs.
+  const others = from === 'default' ? elsewhereText(elsewhere(context)) : '';
+  if (others !== '') context.output.err(`latchkey: ${others}\n`);
   return context.host.openOffline({ stateDir, profile, explicitProfile: from === '--profile' }, taken.lock);
 }

@@ -83,7 +83,7 @@ function globals(program: Command): void {
     .option('--token-file <file>', 'the same, from a file')
     .option('--password <password>', 'the same, where that gateway calls it a password')
     .option('--password-file <file>', 'the same, from a file')
-    .option('--setup-code <code>', 'a setup code of that gateway; - reads it from standard input')
+    .option('--setup-code <->', 'a setup code of that gateway: - reads it from standard input')
     .option('--setup-code-file <file>', 'the same, from a file')
     .option('--insecure', 'go to another host in clear (ws://)')
     .option('--wait <duration>', 'how long to wait to be approved: 0s, 10m', duration)

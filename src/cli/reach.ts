@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Client, type RemoteError, type Transport } from '../client/client.ts';
 import { openOwnerSocket } from '../client/node/socket.ts';
+import type { EventFrame } from '../core/protocol/frame.ts';
 import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
 import { fits, ownerSocketPlace } from '../system/owner.ts';
 import { checkPrivateDirectory } from '../system/state-dir.ts';
@@ -14,21 +15,25 @@ import { GatewayBusy, GatewayDown } from './unanswered.ts';
 /** One request; the payload of its answer. */
 export type Call = (method: string, params?: Readonly<Record<string, unknown>>) => Promise<unknown>;
 
+/** Hears events, for commands that stream. */
+export type Ear = (event: EventFrame) => void;
+
 /**
  * Does `work` with the gateway that the command line means: another one (`--url`), or this state directory's over its
  * owner socket (A11): no token, no pairing. Where none runs, a command whose literal says so decides on the state
  * directory itself.
  * @throws GatewayDown, GatewayBusy; Failure for a refusal, or for a directory that isn't ours
  */
-export async function withGateway<T>(context: Context, work: (call: Call) => Promise<T>): Promise<T> {
+export async function withGateway<T>(context: Context, work: (call: Call) => Promise<T>, hear?: Ear): Promise<T> {
   const target = await aimOf(context);
-  if (target === null) return withOwnGateway(context, work);
-  return (await import('./remote.ts')).withRemote(context, target, context.calls, work);
+  if (target === null) return withOwnGateway(context, work, hear);
+  return (await import('./remote.ts')).withRemote(context, target, context.calls, work, hear);
 }
 
 /** The same with this state directory's own gateway, whatever else a flag, the environment or the configuration names. */
-export async function withOwnGateway<T>(context: Context, work: (call: Call) => Promise<T>): Promise<T> {
+export async function withOwnGateway<T>(context: Context, work: (call: Call) => Promise<T>, hear?: Ear): Promise<T> {
   const line = await Line.open(context);
+  if (hear !== undefined) await line.listen(hear);
   const call: Call = async (method, params) => {
     const began = context.host.clock.monotonicMs();
     try {
@@ -88,6 +93,19 @@ class Line {
       await this.close();
       await new Promise<void>((again) => host.clock.after(AGAIN_MS, again));
       this.#opened = await openLocal(this.#context);
+    }
+  }
+
+  /** On the owner socket events flow once `connect` was said; where an owner proof was given, it was. */
+  async listen(hear: Ear): Promise<void> {
+    const { client } = this.#opened;
+    const { host, timeoutMs } = this.#context;
+    client.onEvent = hear;
+    const about = { id: 'latchkey-cli', version: host.version, platform: process.platform, mode: 'cli' };
+    try {
+      await client.request('connect', { minProtocol: 4, maxProtocol: 4, client: about }, timeoutMs);
+    } catch (error) {
+      if ((error as RemoteError).refusal !== 'already_connected') throw error;
     }
   }
 

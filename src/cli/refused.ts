@@ -3,6 +3,7 @@ import { remedyFor } from '../core/protocol/error.ts';
 import { EXIT, Failure } from '../system/failure.ts';
 import { escapeText, shellWord } from '../system/text.ts';
 import { type Context, tell } from './context.ts';
+import { elsewhere, elsewhereText, sameElsewhere } from './elsewhere.ts';
 import { readRun } from './running.ts';
 import { GatewayBusy, type GatewayDown, isBusy } from './unanswered.ts';
 import { isRecord } from './value.ts';
@@ -67,10 +68,13 @@ export function failureOf(error: GatewayDown | GatewayBusy, context: Context): F
     });
   }
   const starting = run?.alive === true ? `; pid ${run.pid} is there, perhaps still starting or stopping` : '';
+  const others = starting === '' ? elsewhere(context) : [];
+  const same = sameElsewhere(context, others);
+  const start = `${context.command} gateway run`;
   return new Failure(EXIT.later, {
     what: `the gateway of ${context.state.path} is not running`,
-    why: `${error.message}${starting}`,
-    run: `${context.command} gateway run`,
+    why: [`${error.message}${starting}`, elsewhereText(others)].filter((text) => text !== '').join('; '),
+    run: same === null ? start : `${same}   (or start one at ${context.state.path}: ${start})`,
   });
 }
 

@@ -31,10 +31,11 @@ export async function withRemote<T>(
   target: RemoteTarget,
   methods: readonly MethodName[],
   work: (call: Call) => Promise<T>,
+  hear?: (event: EventFrame) => void,
 ): Promise<T> {
   const { remote, session } = await reachFirst(context, await prepare(context, target, methods));
   // A command that is over in a moment has no use for events.
-  session.listen(() => {});
+  session.listen(hear ?? (() => {}));
   try {
     await widened(context, remote, session);
     return await work(callOf(context, remote, session));

@@ -1,13 +1,19 @@
 import type { Command } from 'commander';
 import { EXIT, type ExitCode, Failure } from '../system/failure.ts';
+import { isNpmStart } from '../system/process.ts';
 import { nearest, shellWord } from '../system/text.ts';
+import type { Host } from './context.ts';
 
 type Answer =
   | { readonly kind: 'text'; readonly text: string; readonly code: ExitCode }
   | { readonly kind: 'failure'; readonly failure: Failure };
 
 /** What the parser's exception means: help that was asked for, or a command line that can't be understood. */
-export function usageAnswer(error: Error & { code: string }, program: Command, argv: readonly string[]): Answer {
+export function usageAnswer(
+  error: Error & { code: string },
+  program: Command,
+  { argv, env }: Pick<Host, 'argv' | 'env'>,
+): Answer {
   const at = commandAt(program, argv);
   switch (error.code) {
     case 'commander.version':
@@ -21,7 +27,7 @@ export function usageAnswer(error: Error & { code: string }, program: Command, a
         ({ kind: 'text', text: at.helpInformation(), code: EXIT.usage } as const)
       );
     default:
-      return { kind: 'failure', failure: misunderstood(error, at, argv) };
+      return { kind: 'failure', failure: misunderstood(error, at, argv, isNpmStart(env)) };
   }
 }
 
@@ -51,7 +57,7 @@ function unknownTopic(word: string, at: Command): Failure {
   });
 }
 
-function misunderstood(error: Error & { code: string }, at: Command, argv: readonly string[]): Failure {
+function misunderstood(error: Error & { code: string }, at: Command, argv: readonly string[], isNpm: boolean): Failure {
   const [first = ''] = error.message.replace(/^error: /, '').split('\n');
   // The parser says what and why in one line: `option '--for <duration>' argument '3x' is invalid. A duration is …`.
   const [what = first, ...rest] = first.split(/(?<=[a-z'])\. (?=[A-Z])/);
@@ -67,20 +73,33 @@ function misunderstood(error: Error & { code: string }, at: Command, argv: reado
   if (error.code === 'commander.unknownCommand' && at.parent === null && word === 'version') {
     return new Failure(EXIT.usage, { what, why: 'the version is asked by an option', run: `${line} --version` });
   }
+  // `npx --no latchkey --url …`: without `--` npx keeps the options to itself, and hands on their values.
+  if (error.code === 'commander.unknownCommand' && at.parent === null && /^wss?:\/\//.test(word)) {
+    return new Failure(EXIT.usage, {
+      what: `a gateway's address stands where a command is expected`,
+      why: 'the option --url before it is missing; npx keeps options to itself unless -- stands before latchkey',
+      // The other words may be values too, of --token for one.
+      run: `npx --no -- latchkey --url ${shellWord(word)} status`,
+    });
+  }
   const said = rest.length > 0 ? rest.join('. ') : (WHY[error.code] ?? `it is used so: ${line} ${at.usage()}`);
   return new Failure(EXIT.usage, {
     what,
     why: near !== null ? `did you mean ${near}?` : said,
-    run: near !== null ? corrected(argv, word, near) : missingOf(error, at, word),
+    run: near !== null ? corrected(argv, word, near, isNpm) : missingOf(error, at, word),
   });
 }
 
 /** The line as it was meant. What may be a secret is not repeated: then its help has to do. */
-function corrected(argv: readonly string[], word: string, near: string): string {
+function corrected(argv: readonly string[], word: string, near: string, isNpm: boolean): string {
   const [name = '', ...value] = word.split('=');
   const right = [near, ...value].join('=');
   const words = argv.map((given) => (given === word || given === name ? right : given));
   const isOpen = !argv.some((given) => /^--(token|password|setup-code|params|value)/.test(given));
+  // What `npm start` adds itself was not typed.
+  if (isOpen && isNpm && words[0] === 'gateway' && words[1] === 'run') {
+    return `npm start -- ${words.slice(2).map(shellWord).join(' ')}`;
+  }
   return isOpen ? `latchkey ${words.map(shellWord).join(' ')}` : `latchkey --help`;
 }
 

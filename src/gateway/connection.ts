@@ -356,8 +356,15 @@ export class Connection implements Receiver {
       this.#pending -= size;
       this.#gateway.room.give(size);
     }
+    const final = answer.ok ? answer.final : undefined;
+    this.#answered(id, answer, final !== undefined);
+    // Its id stays taken until then: who it was asked by, and whether that one still may, is judged again with it.
+    if (final !== undefined) this.#answered(id, await final, false);
+  }
+
+  #answered(id: string, answer: Answer, more: boolean): void {
     this.#answers.set(id, answer);
-    this.#feed({ kind: 'answered', id, refused: !answer.ok && answer.denied });
+    this.#feed({ kind: 'answered', id, refused: !answer.ok && answer.denied, more });
     this.#answers.delete(id);
   }
 

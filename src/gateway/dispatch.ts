@@ -2,13 +2,13 @@ import { Compile, type Validator } from 'typebox/schema';
 import type { Denial, Need } from '../core/authz/decide.ts';
 import type { Principal } from '../core/authz/principal.ts';
 import { type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
-import { type Method, rowName } from '../core/protocol/method/method.ts';
+import { type Method, rowName, type Twice } from '../core/protocol/method/method.ts';
 import { lookup, METHODS, type MethodRow, rowFor } from '../core/protocol/registry.ts';
 import { StaleRevision } from '../store/store.ts';
 import type { Answer } from './answer.ts';
 import { askedFor, deskOf } from './explain/story.ts';
 import { Idempotency } from './idempotency.ts';
-import { Busy, type Context, Denied, type Services, WrongParams } from './method/handler.ts';
+import { Busy, type Context, Declined, Denied, Passed, type Services, WrongParams } from './method/handler.ts';
 import { HANDLERS } from './method/handlers.ts';
 import { wrongIn } from './read.ts';
 import type { Session } from './session.ts';
@@ -63,7 +63,8 @@ export class Dispatch {
     if (!validator.Check(input)) {
       return no(refuse('params_invalid', { ...context, text: wrongIn(validator, input) }));
     }
-    return this.#idempotency.once(principal, name, input, () => this.#handle(method, caller, input, context));
+    const handle = () => this.#handle(method, caller, input, context);
+    return method.keepsKey === true ? handle() : this.#idempotency.once(principal, name, input, handle);
   }
 
   #denial(denied: Denial, { principal, session }: Caller, context: ErrorContext): Refused {
@@ -83,7 +84,23 @@ export class Dispatch {
     try {
       const handler = HANDLERS[rowName(method) as MethodRow] as AnyHandler;
       const { principal, session } = caller;
-      return { ok: true, payload: await handler({ services: this.#services, principal, session }, input) };
+      const ask: Context['ask'] = (name, params) => this.call(caller, name, params);
+      const given = await handler({ services: this.#services, principal, session, ask }, input);
+      if (method.final === undefined) return { ok: true, payload: given };
+      const { first, final } = given as Twice<unknown, unknown>;
+      return { ok: true, payload: first, final: this.#later(final, method, caller, context) };
+    } catch (error) {
+      return this.#failed(error, context);
+    }
+  }
+
+  /** A9: whoever was narrowed since the first answer is not told the second. */
+  async #later(final: Promise<unknown>, method: Method, caller: Caller, context: ErrorContext): Promise<Answer> {
+    try {
+      const payload = await final;
+      const allowed = this.#services.authority.mayCall(caller.principal, needOf(method));
+      if (allowed.ok) return { ok: true, payload };
+      return { ok: false, refused: this.#denial(allowed.error, caller, context), denied: true };
     } catch (error) {
       return this.#failed(error, context);
     }
@@ -100,6 +117,8 @@ export class Dispatch {
       };
       return { ok: false, refused: refuse(refusal.code, about), denied: refusal.code === 'beyond_decider' };
     }
+    if (error instanceof Declined) return no(refuse(error.code, { ...context, text: error.about }));
+    if (error instanceof Passed) return error.answer;
     if (error instanceof WrongParams) return no(refuse(error.code, { ...context, text: error.message }));
     if (error instanceof Busy) return no(refuse('busy', { ...context, retryAfterMs: BUSY_MS }));
     if (error instanceof StaleRevision) return no(refuse('conflict', { ...context, outcome: 'changed' }));

@@ -11,6 +11,7 @@ import { gatewayText } from '../core/protocol/signed.ts';
 import type { Trace } from '../store/store.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Answer } from './answer.ts';
+import { ChatEvents } from './chat/events.ts';
 import { type Challenge, type ConnectFacts, claimed, type DoorRules, type Keys, type Verdict } from './connect.ts';
 import { type Asked, Connection, type House } from './connection.ts';
 import type { Diary } from './diary.ts';
@@ -50,6 +51,7 @@ export interface GatewayOptions {
   facts(): Omit<GatewayFacts, 'host' | 'platform' | 'uptimeMs' | 'pid'>;
   config: Services['config'];
   models: Services['models'];
+  readonly conversations: Services['conversations'];
   reach: Services['reach'];
   inspect: Services['inspect'];
   /** Writes a new generated secret; throws `Denied` where the configuration names one. */
@@ -73,6 +75,7 @@ export class Gateway implements House {
   readonly #waiters = new Waiters();
   readonly #turns = new Turns(() => this.publisher.sessions());
   readonly #refusals: Refusals;
+  readonly #chat: ChatEvents;
   readonly #startedMs: number;
   readonly #cancel: (() => void)[] = [];
   #stateVersion = { presence: 0, health: 0 };
@@ -95,6 +98,8 @@ export class Gateway implements House {
       isDevice: (id) => this.authority.peek(id as DeviceId) !== null,
     });
     this.publisher = new Publisher((principal, scope) => this.authority.maySee(principal, scope), MAX_BUFFERED_BYTES);
+    const { conversations, clock, diary } = options;
+    this.#chat = new ChatEvents({ conversations, clock, diary, publish: this.publish.bind(this) });
     this.#dispatch = new Dispatch(this.#services(), (error, method) => options.diary.error(`call ${method}`, error));
     const stage = {
       authority: this.authority,
@@ -252,6 +257,7 @@ export class Gateway implements House {
     if (session === null) return;
     const { principal } = session;
     this.publisher.remove(session.id);
+    this.#chat.leave(session.id);
     if (principal.kind === 'device')
       this.#options.trace.seen(principal.device, this.#options.clock.now(), 'disconnect');
     this.#presenceChanged(session);
@@ -337,7 +343,7 @@ export class Gateway implements House {
 
   #services(): Services {
     const { authority, publisher, keys } = this;
-    const { clock, trace, newId, freshCode, config, models, reach, inspect, diary } = this.#options;
+    const { clock, trace, newId, freshCode, config, models, conversations, reach, inspect, diary } = this.#options;
     return {
       authority,
       publisher,
@@ -345,6 +351,8 @@ export class Gateway implements House {
       freshCode,
       config,
       models,
+      conversations,
+      chat: this.#chat,
       turns: this.#turns,
       note: (event, fields) => diary.info(event, fields),
       reach,

@@ -21,7 +21,8 @@ import { shellWord } from '../system/text.ts';
 import { announcement } from './announcement.ts';
 import { openTls, pinOf } from './certificate.ts';
 import { configOf, type House, type HouseOptions, openHouse, VERSION } from './house.ts';
-import { type Door, gatewayOptions, urls } from './rules.ts';
+import { type Door, gatewayOptions, mindsOf, urls } from './rules.ts';
+import { placeFlag, portTaken } from './way.ts';
 
 /** Beside the gateway, so that both are one file when shipped: nearly all of it is the same. */
 export { openOffline } from './offline.ts';
@@ -116,7 +117,9 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
     ownerSocket: place.path,
     ownerKey: makeOwnerKey(stateDir),
   };
-  const gateway = new Gateway(gatewayOptions(house, door));
+  const minds = mindsOf(house);
+  const { conversations } = minds;
+  const gateway = new Gateway(gatewayOptions(house, door, minds));
   house.waitedAt = () => gateway.waitedAt();
   house.rulesChanged = () => gateway.rulesChanged();
   house.secrets.onChange(() => {
@@ -125,6 +128,8 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
     // A13: what its sessions could still give by codes ends with it.
     house.authority.endSecretCodes().catch((error) => log.error('codes of the old secret', { error }));
   });
+  // What was in flight when the last gateway died is ended, and told as that, before anybody can ask.
+  await conversations.start();
   const owner = await listenOwner(place, gateway.accept, clock);
   let announcer: Announcer | null = null;
   try {
@@ -147,9 +152,12 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
     await announcer?.close();
     await door.tcp.stop();
     log.info('stopping', { signal });
+    // Before the connections go: whoever waits for a run is told what became of it.
+    await conversations.stop(STOP_GRACE_MS);
     await gateway.stop('service restart', STOP_GRACE_MS);
     return EXIT.ok;
   } finally {
+    await conversations.stop(0);
     await announcer?.close();
     await door.tcp?.close();
     door.certificate?.close();
@@ -184,7 +192,7 @@ async function listenAt(house: House, gateway: Gateway, door: Door): Promise<Tcp
       }),
     });
   } catch (error) {
-    if (codeOf(error) === 'EADDRINUSE') throw portTaken(error as PortTaken);
+    if (codeOf(error) === 'EADDRINUSE') throw portTaken(error as PortTaken, house.stateDir);
     throw new Failure(
       EXIT.configuration,
       {
@@ -197,16 +205,6 @@ async function listenAt(house: House, gateway: Gateway, door: Door): Promise<Tcp
   }
 }
 
-function portTaken(taken: PortTaken): Failure {
-  const { occupant, port } = taken;
-  return new Failure(EXIT.configuration, {
-    what: `port ${port} is taken`,
-    why:
-      occupant === null ? 'another program listens there' : `${occupant.program} (pid ${occupant.pid}) listens there`,
-    run: `npm start -- --port ${port + 1}   (or: latchkey gateway run --port ${port + 1})`,
-  });
-}
-
 /** The first of the signals that end a service; more of them change nothing: npm and the terminal may both send one. */
 function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
@@ -216,6 +214,7 @@ function stopSignal(): Promise<NodeJS.Signals> {
 
 function banner(stateDir: string, socket: string, { tcp, certificate }: Door): void {
   if (tcp === null) return;
+  const again = `npx --no -- latchkey${placeFlag(stateDir)}`;
   const lines = [
     `Latchkey ${VERSION} on ${hostname()}`,
     `  address       ${urls(tcp).join('  ')}`,
@@ -226,9 +225,9 @@ function banner(stateDir: string, socket: string, { tcp, certificate }: Door): v
     `  state         ${stateDir}`,
     '',
     'Try next, in another terminal:',
-    '  npx --no -- latchkey status',
-    '  npx --no -- latchkey devices list',
-    '  npx --no -- latchkey gateway secret show',
+    `  ${again} status`,
+    `  ${again} devices list`,
+    `  ${again} gateway secret show`,
     '',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);

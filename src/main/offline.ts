@@ -8,7 +8,7 @@ import type { Lock } from '../system/lock.ts';
 import { createLog } from '../system/log.ts';
 import { FileSink } from '../system/log-sink.ts';
 import { configOf, type HouseOptions, openHouse } from './house.ts';
-import { gatewayOptions } from './rules.ts';
+import { gatewayOptions, mindsOf } from './rules.ts';
 
 /** As on the owner socket: whoever could take the lock and write the store is the owner (A11). */
 const FACTS: TransportFacts = {
@@ -36,7 +36,8 @@ export async function openOffline(options: HouseOptions, lock: Lock): Promise<Of
     const log = createLog({ clock, sinks: [sink] });
     const house = await openHouse(options, live, { log, fresh: false });
     const door = { tcp: null, ready: false, started: false, ownerSocket: '', ownerKey: null };
-    const gateway = new Gateway(gatewayOptions(house, door));
+    // Conversations that nobody starts are read and changed, and think nothing.
+    const gateway = new Gateway(gatewayOptions(house, door, mindsOf(house)));
     const line = new InProcess((pipe) => gateway.accept(pipe));
     return {
       transport: line,

@@ -2,11 +2,13 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { GatewayOptions } from '../gateway/gateway.ts';
 import { proxyList } from '../gateway/listen/forwarded.ts';
 import type { TcpDoor } from '../gateway/listen/tcp.ts';
+import type { Talk } from '../runtime/runtime.ts';
 import { certificateWarning, type LiveCertificate } from '../system/certificate.ts';
 import { systemClock as clock } from '../system/clock.ts';
 import { newId, randomBytes } from '../system/random.ts';
 import { pinOf } from './certificate.ts';
 import { Desk } from './config.ts';
+import { conversationsOf } from './conversations.ts';
 import { type House, VERSION } from './house.ts';
 import { inspector } from './inspect.ts';
 import { keysOf } from './keys.ts';
@@ -26,8 +28,8 @@ export interface Door {
   readonly ownerKey: Buffer | null;
 }
 
-/** What the gateway is made of, from an open house and a door. */
-export function gatewayOptions(house: House, door: Door): GatewayOptions {
+/** What the gateway is made of, from an open house, a door, and what its agents think and talk with. */
+export function gatewayOptions(house: House, door: Door, { models, conversations }: Minds): GatewayOptions {
   const { live, load, identity, secrets, log, stateDir, store, authority, trace } = house;
   let rules: (ReturnType<typeof doorRules> & { readonly open: TcpDoor | null; readonly by: LoadedConfig }) | null =
     null;
@@ -72,10 +74,27 @@ export function gatewayOptions(house: House, door: Door): GatewayOptions {
         bind: live.now.config.gateway.bind.spec,
         fingerprint: pinOf(house, door.certificate ?? null),
       }),
-    models: new Models({ live, env: process.env, clock, hide: (secret) => log.hide(secret) }),
+    models,
+    conversations,
     config: new Desk({ live, load, key: identity.tokenKey, log, version: VERSION }),
     newSecret: () => secrets.renew(),
   };
+}
+
+export interface Minds {
+  readonly models: Models;
+  /** Not started: whoever opens the doors does that. */
+  readonly conversations: Talk;
+}
+
+export function mindsOf(house: House): Minds {
+  const models = new Models({
+    live: house.live,
+    env: process.env,
+    clock,
+    hide: (secret) => house.log.hide(secret),
+  });
+  return { models, conversations: conversationsOf(house, models) };
 }
 
 function doorRules({ loaded, secrets }: House, door: Door): ReturnType<GatewayOptions['rules']> {

@@ -29,6 +29,11 @@ export function runningGateways(proc = '/proc'): readonly Member[] {
   return entries.slice(0, PROCESSES_MAX).flatMap((entry) => memberOf(`${proc}/${entry}`, Number(entry)) ?? []);
 }
 
+/** The gateway of Latchkey that this process is; `null`: it is none, or that can't be told. */
+export function gatewayAt(pid: number, proc = '/proc'): Member | null {
+  return memberOf(`${proc}/${pid}`, pid);
+}
+
 function memberOf(folder: string, pid: number): Member | null {
   const words = (quietly(() => readFileSync(`${folder}/cmdline`, 'latin1')) ?? '').split('\0');
   if (!isGateway(words)) return null;

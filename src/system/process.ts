@@ -33,6 +33,11 @@ export function isStopped(pid: number): boolean {
   }
 }
 
+/** Whether `npm start` of this program runs it: then that is what a person types again. */
+export function isNpmStart(env: Readonly<Record<string, string | undefined>>): boolean {
+  return env.npm_lifecycle_event === 'start' && env.npm_package_name === 'latchkey';
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -122,6 +122,46 @@ test('rule: an error in the middle of a stream is told, and its words hold no ke
   expect(failure.kind).not.toBe('truncated');
 });
 
+test('A16: an error in a stream of megabytes is told in few words, and none of them is half a key', async () => {
+  for (const before of [0, 280, 299, 20_000]) {
+    const message = `${'x'.repeat(before)}${KEY}${'<'.repeat(2_000_000)}`;
+    for (const error of [{ message, code: 'server_error' }, message]) {
+      const failure = await failed((_request, response) => {
+        response.writeHead(200, sse).write(chunk({ content: 'so far' }));
+        response.end(`data: ${JSON.stringify({ error })}\n\n`);
+      });
+      expect(failure.why.length).toBeLessThanOrEqual(300);
+      expect(failure.why).not.toContain(KEY.slice(0, 12));
+    }
+  }
+});
+
+test('A16: what stands behind the scheme of a header is told by no failure', async () => {
+  const secret = 'not of any shape 4711'.replaceAll(' ', '');
+  const basic = Buffer.from(`somebody:${secret}`).toString('base64');
+  for (const authorization of [`Bearer ${secret}`, `Token token="${secret}"`, `Basic ${basic}`]) {
+    const { url } = await at((_request, response) => {
+      response.writeHead(401).end(JSON.stringify({ error: { message: `no account has ${secret}` } }));
+    });
+    const credentials = async () => ({ key: null, headers: { authorization } });
+    const model = remoteModel(providerAt(url, 'openai-compatible', { credentials }), 'm', { clock: systemClock });
+    const { error } = await heard(model.step(stepOf('hello')));
+    expect(error).toMatchObject({ kind: 'auth', why: 'HTTP 401: no account has [redacted]' });
+  }
+});
+
+test('A16: a key that no header takes is quoted by no failure', async () => {
+  const { url } = await at((_request, response) => void response.end());
+  for (const kind of ['openai', 'openai-compatible', 'anthropic', 'google'] as const) {
+    const credentials = async () => ({ key: 'words4711\u0001hush', headers: { 'x-team': 'team4712\u0001hush' } });
+    const model = remoteModel(providerAt(url, kind, { credentials }), 'm', { clock: systemClock });
+    const { error } = await heard(model.step(stepOf('hello')));
+    const failure = error as ModelFailure;
+    expect(failure.name).toBe('ModelFailure');
+    expect(`${failure.message} ${failure.stack}`).not.toMatch(/471|hush/);
+  }
+});
+
 test('rule: an endless error page is read no further than it is worth', async () => {
   let sent = 0;
   const failure = await failed((_request, response) => {

@@ -4,6 +4,7 @@ import { config } from './config.ts';
 import { devices } from './devices.ts';
 import { gateway } from './gateway.ts';
 import { models } from './models.ts';
+import { agent, sessions } from './talk.ts';
 
 /** Every command there is. The program, its help, completion, and the test of the examples are made from it. */
 export const CATALOG: Group = {
@@ -26,6 +27,7 @@ export const CATALOG: Group = {
       calls: ['health'],
       load: async () => (await import('../command/status.ts')).health,
     },
+    agent,
     {
       name: 'why [id]',
       summary: 'explain a decision, change, connection, request or device: facts, rule, outcome, remedy',
@@ -60,5 +62,5 @@ export const CATALOG: Group = {
       load: async () => (await import('../command/completion.ts')).completion,
     },
   ],
-  groups: [devices, gateway, models, config],
+  groups: [sessions, devices, gateway, models, config],
 };

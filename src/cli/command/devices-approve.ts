@@ -15,10 +15,13 @@ export async function approve(context: Context, [given]: readonly string[], opti
     const id = given === undefined ? await choose(context, call) : await requestNamed(context, call, given);
     if (id === null) return EXIT.usage;
     const until = typeof options.for === 'number' ? context.host.clock.now() + options.for : null;
-    const answer = await call('device.pair.approve', {
+    const params = {
       requestId: id,
       ...(options.scope === undefined ? {} : { scopes: textsOf(options.scope) }),
       ...(until === null ? {} : { untilMs: until }),
+    };
+    const answer = await call('device.pair.approve', params).catch(async (error) => {
+      throw await (await import('./successor.ts')).withSuccessor(error, context, call, id);
     });
     print(context, answer, () => renderApproved(context, recordOf(answer)));
     return EXIT.ok;

@@ -1,5 +1,6 @@
 import { EXIT } from '../../system/failure.ts';
 import { claimText, escapeText, shellWord } from '../../system/text.ts';
+import { kindOf, nameOf } from '../claimed.ts';
 import { type Context, print } from '../context.ts';
 import { renderAge, renderDuration, renderEnd, renderTime } from '../duration.ts';
 import { type Paint, painter } from '../output.ts';
@@ -30,7 +31,7 @@ function renderList(context: Context, list: Row): string {
       ? []
       : [
           section(
-            `${rejected.length} rejected`,
+            `${rejected.length} ${rejectedText(rejected)}`,
             rejected.map((row) => renderRejected(context, row, paint)),
           ),
         ]),
@@ -42,18 +43,6 @@ function renderList(context: Context, list: Row): string {
         ),
   ];
   return parts.join('\n');
-}
-
-/** Names are claims (A15): quoted, escaped, at most 64 characters. */
-function nameOf(row: Row): string {
-  const name = textOf(row.displayName);
-  return name === null ? 'no name' : `"${[...claimText(name)].slice(0, 64).join('')}"`;
-}
-
-function kindOf(row: Row): string {
-  const { clientId, clientMode, platform } = row;
-  const words = [clientId, clientMode, platform].flatMap((word) => textOf(word) ?? []);
-  return words.length === 0 ? 'kind unknown' : [...new Set(words.map(claimText))].join(', ');
 }
 
 function scopesText(scopes: unknown): string {
@@ -100,6 +89,13 @@ export function approveCommand(context: Context, id: string): string {
   return `${context.command} devices approve ${shellWord(escapeText(id))}`;
 }
 
+/** A part that an approval left out is a no as well (A5), but nobody rejected the device. */
+function rejectedText(rows: readonly Row[]): string {
+  const left = rows.filter((row) => row.leftOut === true).length;
+  if (left === 0) return 'rejected';
+  return left === rows.length ? 'left out of an approval' : 'rejected or left out of an approval';
+}
+
 function renderRejected(context: Context, row: Row, paint: Paint): string {
   const now = context.host.clock.now();
   const id = textOf(row.requestId) ?? '?';
@@ -108,7 +104,10 @@ function renderRejected(context: Context, row: Row, paint: Paint): string {
   return `  ${paint('dim', escapeText(id))}\n${lines([
     ['who', `${nameOf(row)} (${kindOf(row)})`],
     ['asked', `${escapeText(textOf(row.role) ?? 'operator')}: ${scopesText(row.scopes)}`],
-    ['rejected', `by ${giverText(row.rejectedBy, [])}${at === null ? '' : `, ${renderAge(at, now)}`}`],
+    [
+      row.leftOut === true ? 'left out' : 'rejected',
+      `${row.leftOut === true ? 'of an approval ' : ''}by ${giverText(row.rejectedBy, [])}${at === null ? '' : `, ${renderAge(at, now)}`}`,
+    ],
     ['listed until', end === null ? 'unknown' : renderEnd(end, now)],
     ['after all', approveCommand(context, id)],
   ])}`;

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { NoChallenge, withChallenge } from '../../client/node/challenge.ts';
 import { shellWord } from '../../system/text.ts';
 import type { Context } from '../context.ts';
@@ -122,7 +123,13 @@ function configuration(context: Context, own: Row): readonly Part[] {
     return [warn('configuration', waits, `end the gateway, then: ${context.command} gateway run`), ...warnings];
   }
   const path = textOf(config.path);
-  return [ok('configuration', path === null ? 'in force' : `${path} is in force`), ...warnings];
+  return [ok('configuration', path === null ? 'in force' : inForce(own, path)), ...warnings];
+}
+
+/** Whether there is such a file at all can be seen from here where it is the owner's own gateway. */
+function inForce(own: Row, path: string): string {
+  const isHere = recordOf(own.access).kind === 'owner';
+  return isHere && !existsSync(path) ? `${path}: no such file, all is as by default, in force` : `${path} is in force`;
 }
 
 function clock(context: Context, deep: Row): readonly Part[] {

@@ -4,6 +4,7 @@ import { isListenedAt, portOccupant } from '../../system/listener.ts';
 import { escapeText, shellWord } from '../../system/text.ts';
 import { type Configured, configured } from '../configured.ts';
 import type { Context } from '../context.ts';
+import { type Elsewhere, elsewhere, elsewhereText, sameElsewhere } from '../elsewhere.ts';
 import { fail, ok, type Part, renderBytes, unseen, warn } from '../part.ts';
 import { type RunRecord, readRun } from '../running.ts';
 
@@ -13,11 +14,17 @@ export interface Down {
   readonly config: Configured;
   /** In bytes; `null`: there is no store yet. */
   readonly storeBytes: number | null;
+  /** Other gateways of Latchkey on this host: one of them may have been meant. */
+  readonly others: readonly Elsewhere[];
+  /** This command for the one of them; `null`: which is meant can't be told. */
+  readonly same: string | null;
 }
 
 export async function lookDown(context: Context): Promise<Down> {
   const { path } = context.state;
-  return { last: readRun(path), config: await configured(context), storeBytes: sizeOf(path) };
+  const others = elsewhere(context);
+  const same = sameElsewhere(context, others);
+  return { last: readRun(path), config: await configured(context), storeBytes: sizeOf(path), others, same };
 }
 
 function sizeOf(stateDir: string): number | null {
@@ -30,7 +37,10 @@ function sizeOf(stateDir: string): number | null {
 }
 
 /** The rows of `status`, beside those that always stand there. */
-export function rowsDown({ last, config, storeBytes }: Down, isBusy: boolean): readonly (readonly [string, string])[] {
+export function rowsDown(
+  { last, config, storeBytes, others }: Down,
+  isBusy: boolean,
+): readonly (readonly [string, string])[] {
   const program = last === null ? '' : `pid ${last.pid} (${escapeText(last.program ?? 'program unknown')})`;
   const { problem, path, from, exists } = config;
   return [
@@ -43,6 +53,7 @@ export function rowsDown({ last, config, storeBytes }: Down, isBusy: boolean): r
     ['configuration', `${path}  (${exists ? `named by ${from}` : 'no such file: all is as by default'})`],
     ...(problem === null ? [] : ([['', `${problem.what}: ${problem.why}`]] as const)),
     ['store', storeBytes === null ? 'none yet' : renderBytes(storeBytes)],
+    ...(others.length === 0 || isBusy ? [] : ([['elsewhere', elsewhereText(others)]] as const)),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { ADMIN, PAIRING } from '../../core/protocol/method/scope.ts';
 import { EXIT, isFailure } from '../../system/failure.ts';
-import { claimText, escapeText } from '../../system/text.ts';
+import { escapeText } from '../../system/text.ts';
+import { kindOf, nameOf } from '../claimed.ts';
 import { readyToConfigure } from '../configured.ts';
 import { type Context, print } from '../context.ts';
 import { renderAge, renderDuration, renderEnd } from '../duration.ts';
@@ -189,7 +190,7 @@ function render(context: Context, answer: Row, asked: Asked): string {
     ...configuration(recordOf(own.config), paint),
   ]);
   const names = pending.map(
-    (row) => `  ${escapeText(textOf(row.requestId) ?? '?')}  ${claimText(textOf(row.displayName) ?? '')}\n`,
+    (row) => `  ${escapeText(textOf(row.requestId) ?? '?')}  ${nameOf(row)} (${kindOf(row)})\n`,
   );
   const slow = lagMs > 1_000 ? paint('yellow', `its event loop was held up for ${Math.round(lagMs)} ms\n`) : '';
   const warnings = [...edits(recordOf(own.config), context.command), ...textsOf(own.warnings)].map(
@@ -263,6 +264,7 @@ async function down(context: Context, error: GatewayDown | GatewayBusy, isDeep: 
     last: found.last,
     config: found.config,
     storeBytes: found.storeBytes,
+    others: found.others,
     ...(parts === null ? {} : { deep: { ok: isSound(parts), parts } }),
   };
   print(context, document, () => {
@@ -274,6 +276,7 @@ async function down(context: Context, error: GatewayDown | GatewayBusy, isDeep: 
       hangs
         ? ['to look closer', `${context.command} gateway status`]
         : ['to start it', `${context.command} gateway run`],
+      ...(hangs || found.same === null ? [] : ([['to see that one', found.same]] as const)),
     ]);
     return `${text}${renderDeep(context, parts)}`;
   });

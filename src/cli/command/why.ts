@@ -145,6 +145,7 @@ const LABELS: Readonly<Record<string, string>> = {
   heldNow: 'holds now',
   nextConnect: 'next connect',
   rejectedBy: 'rejected by',
+  leftOutBy: 'left out by',
   said: 'in words',
 };
 

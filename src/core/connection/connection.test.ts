@@ -113,6 +113,18 @@ describe('connected', () => {
     expect(mixed.state.kind).toBe('connected');
   });
 
+  it('rule: a call that is answered twice keeps its id until the second answer; an end drops that one too', () => {
+    const first = { kind: 'answered', id: '1', refused: false, more: true } as const;
+    const twice = run(live, call('1'), first);
+    expect(twice.actions).toEqual([{ kind: 'reply', id: '1' }]);
+    expect(run(twice.state, call('1')).actions).toEqual([refuses('1', 'id_in_use')]);
+    const over = run(twice.state, { kind: 'answered', id: '1', refused: false });
+    expect(over.actions).toEqual([{ kind: 'reply', id: '1' }]);
+    expect(run(over.state, call('1')).actions).toMatchObject([{ kind: 'call' }]);
+    const ended = run(twice.state, { kind: 'end', code: 'grant_ended' });
+    expect(run(ended.state, { kind: 'answered', id: '1', refused: false }).all).toEqual([]);
+  });
+
   it('threat 1: a bad frame is answered where it names an id, and ends the session where it does not', () => {
     expect(run(live, { kind: 'message', message: { kind: 'invalid', id: '7' } }).all).toEqual([
       refuses('7', 'call_frame'),

@@ -83,8 +83,8 @@ export type Input =
   | { readonly kind: 'let-in' }
   | { readonly kind: 'wait'; readonly request: RequestId }
   | { readonly kind: 'refused' }
-  /** A call is done. `refused`: for want of authority. */
-  | { readonly kind: 'answered'; readonly id: string; readonly refused: boolean }
+  /** A call is done. `refused`: for want of authority. `more`: it is not, another answer comes under the same id. */
+  | { readonly kind: 'answered'; readonly id: string; readonly refused: boolean; readonly more?: boolean }
   | { readonly kind: 'end'; readonly code: EndCode }
   /** The pipe is gone. */
   | { readonly kind: 'gone' };
@@ -253,6 +253,7 @@ function live(state: Connected, input: Input, bounds: Bounds): Step {
       return close('verdict', { kind: 'refuse', id: state.connecting, code: 'verdict' });
     case 'answered': {
       if (!state.calls.has(input.id)) return stay(state);
+      if (input.more === true) return stay({ ...state, refused: 0 }, { kind: 'reply', id: input.id });
       const calls = new Set(state.calls);
       calls.delete(input.id);
       const refused = input.refused ? state.refused + 1 : 0;

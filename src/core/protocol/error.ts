@@ -2,6 +2,7 @@ import { unreachable } from '../base/never.ts';
 import { type Close, closeReason } from './close.ts';
 import { ACCESS } from './error/access.ts';
 import { CALL, END } from './error/call.ts';
+import { CHAT } from './error/chat.ts';
 import { type Entry, type ErrorContext, pairingReason, type Retry, remedyText } from './error/entry.ts';
 import { HANDSHAKE, PROOF } from './error/handshake.ts';
 import type { WireError } from './frame.ts';
@@ -10,7 +11,10 @@ import { NONCE_RETRY_MS, RETRY_MAX_MS } from './limit.ts';
 export type { ErrorContext, PairingReason, Retry } from './error/entry.ts';
 
 /** A16: every reason for which something is refused on the wire. The set is closed. */
-export const ERRORS = { ...ACCESS, ...PROOF, ...HANDSHAKE, ...CALL, ...END } as const satisfies Record<string, Entry>;
+export const ERRORS = { ...ACCESS, ...PROOF, ...HANDSHAKE, ...CALL, ...CHAT, ...END } as const satisfies Record<
+  string,
+  Entry
+>;
 export type ErrorCode = keyof typeof ERRORS;
 
 /** An error and how the connection goes on. */

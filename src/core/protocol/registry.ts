@@ -1,6 +1,10 @@
 import type { OperatorScope } from '../authz/scope.ts';
+import { agent, agentIdentity, agentWait } from './method/agent.ts';
+import { agentsList } from './method/agents.ts';
 import { channelsStatus } from './method/channel.ts';
+import { chatAbort, chatHistory, chatInject, chatSend } from './method/chat.ts';
 import { codeCreate, setupCode } from './method/code.ts';
+import { commandsList } from './method/commands.ts';
 import { configGet, configPatch, configSchema, configSchemaLookup, configSet } from './method/config.ts';
 import { decisionExplain } from './method/explain.ts';
 import { health, secretRotate, status, systemPresence } from './method/gateway.ts';
@@ -16,7 +20,7 @@ import {
 } from './method/grant.ts';
 import { lastHeartbeat } from './method/heartbeat.ts';
 import { logsTail } from './method/logs.ts';
-import { type InputOf, type Method, type OutputOf, type RowName, rowName } from './method/method.ts';
+import { type InputOf, type Method, type OutputOf, type ReplyOf, type RowName, rowName } from './method/method.ts';
 import { modelsList, modelsProbe, modelsStatus } from './method/models.ts';
 import {
   pairApprove,
@@ -27,6 +31,19 @@ import {
   pairRemoveSelf,
   pairRename,
 } from './method/pair.ts';
+import {
+  sessionsCompact,
+  sessionsDelete,
+  sessionsDescribe,
+  sessionsGet,
+  sessionsList,
+  sessionsPatch,
+  sessionsPreview,
+  sessionsReset,
+  sessionsResolve,
+  sessionsSubscribe,
+  sessionsUsage,
+} from './method/sessions.ts';
 
 /** Every row there is. A method that isn't built stands nowhere: it is unknown, whatever the caller holds. */
 export const METHODS = [
@@ -63,6 +80,26 @@ export const METHODS = [
   modelsList,
   modelsStatus,
   modelsProbe,
+  agentsList,
+  agentIdentity,
+  agent,
+  agentWait,
+  chatHistory,
+  chatSend,
+  chatAbort,
+  chatInject,
+  commandsList,
+  sessionsList,
+  sessionsSubscribe,
+  sessionsGet,
+  sessionsDescribe,
+  sessionsPreview,
+  sessionsResolve,
+  sessionsPatch,
+  sessionsReset,
+  sessionsDelete,
+  sessionsCompact,
+  sessionsUsage,
 ] as const satisfies readonly Method[];
 
 type Row = (typeof METHODS)[number];
@@ -79,10 +116,12 @@ type RowOf<N extends MethodRow> = Row extends infer M
 
 export type MethodInput<N extends MethodRow> = InputOf<RowOf<N>>;
 export type MethodOutput<N extends MethodRow> = OutputOf<RowOf<N>>;
+/** What a handler gives: the answer, or both of a method that answers twice. */
+export type MethodReply<N extends MethodRow> = ReplyOf<RowOf<N>>;
 
 /** A handler for each row and none beside: what is missing or too many doesn't compile. */
 export type Handlers<Context> = {
-  readonly [N in MethodRow]: (context: Context, input: MethodInput<N>) => MethodOutput<N> | Promise<MethodOutput<N>>;
+  readonly [N in MethodRow]: (context: Context, input: MethodInput<N>) => MethodReply<N> | Promise<MethodReply<N>>;
 };
 
 /** The rows of one wire name. */

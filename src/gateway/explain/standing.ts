@@ -1,8 +1,9 @@
 import type { Outcome } from '../../core/authz/command.ts';
-import type { DeviceId } from '../../core/authz/principal.ts';
+import type { DeviceId, Giver } from '../../core/authz/principal.ts';
 import { ROLES, type Role } from '../../core/authz/scope.ts';
 import type { DeviceState } from '../../core/authz/state.ts';
 import type { StoredChange, StoredTrace } from '../../store/store.ts';
+import { isLeftOut } from '../leftout.ts';
 import { BESIDE, REQUESTED, STANDING } from './rule.ts';
 import { approveCommand, claimedOf, type Desk, type Listed, listedOf, relatedTo, type Story } from './story.ts';
 
@@ -22,7 +23,7 @@ export async function tellListed(desk: Desk, state: DeviceState, { role, kind, r
       held: grant === null ? null : grant.entries.map((e) => e.scope),
       remote: row.label.remote,
       untilMs: isOpen ? row.expiresAt : row.until,
-      ...(isOpen ? { compare: row.comparison?.code ?? null } : { rejectedBy: row.by }),
+      ...(isOpen ? { compare: row.comparison?.code ?? null } : saidNo(state, role, row.by)),
     },
     claimed: claimedOf(row.label),
     rule: kind === 'request' ? REQUESTED.open : REQUESTED.listed,
@@ -31,6 +32,10 @@ export async function tellListed(desk: Desk, state: DeviceState, { role, kind, r
     remedy: approveCommand(row.id),
     related: await relatedTo(desk, state.device, row.id),
   };
+}
+
+function saidNo(state: DeviceState, role: Role, by: Giver) {
+  return isLeftOut(state.roles[role]) ? { leftOutBy: by } : { rejectedBy: by };
 }
 
 /** What is left of a request that no longer acts. */

@@ -18,12 +18,12 @@ const RELATED_MAX = 15;
 
 /** One question by one caller: what it may see, and where the answer's parts come from. */
 export interface Desk {
-  readonly context: Context;
+  readonly context: Omit<Context, 'ask'>;
   readonly sight: Sight;
   readonly at: number;
 }
 
-export function deskOf(context: Context): Desk {
+export function deskOf(context: Omit<Context, 'ask'>): Desk {
   const { services, principal, session } = context;
   return { context, sight: new Sight(services.authority, principal, session?.id ?? null), at: services.now() };
 }

@@ -2,7 +2,12 @@ import type { Authority, Decided } from '../../authority/authority.ts';
 import type { Outcome, Refusal } from '../../core/authz/command.ts';
 import type { DeviceId, Principal, RequestId } from '../../core/authz/principal.ts';
 import type { Instant } from '../../core/base/instant.ts';
+import type { ErrorCode } from '../../core/protocol/error.ts';
+import type { MethodName } from '../../core/protocol/registry.ts';
+import type { Conversations } from '../../runtime/runtime.ts';
 import type { Trace } from '../../store/store.ts';
+import type { Answer } from '../answer.ts';
+import type { ChatEvents } from '../chat/events.ts';
 import type { Keys } from '../connect.ts';
 import type { Inspection } from '../inspect.ts';
 import type { Publisher } from '../publish.ts';
@@ -19,6 +24,8 @@ export interface Context {
   readonly principal: Principal;
   /** `null` for calls from within the gateway (A12). */
   readonly session: Session | null;
+  /** Another call of the same caller, decided as if it had come from outside: what is said to an agent may stand for one. */
+  ask(method: MethodName, params: unknown): Promise<Answer>;
 }
 
 /** What handlers reach. They decide nothing: whoever may call was judged by dispatch, what may change is by authority. */
@@ -47,6 +54,8 @@ export interface Services {
   note(event: string, fields: Record<string, unknown>): void;
   readonly config: ConfigDesk;
   readonly models: ModelDesk;
+  readonly conversations: Conversations;
+  readonly chat: Pick<ChatEvents, 'subscribe' | 'settled'>;
   /** For calls with large answers. */
   readonly turns: Turns;
   /** Replaces the generated secret and closes the sessions that the old one opened. Throws where it is configured. */
@@ -98,6 +107,28 @@ export class WrongParams extends Error {
   constructor(text: string, code: WrongParams['code'] = 'params_invalid') {
     super(text);
     this.code = code;
+  }
+}
+
+/** Something of a conversation that can't be: one of error/chat.ts. `about` is said in its message. */
+export class Declined extends Error {
+  override readonly name = 'Declined';
+  readonly code: ErrorCode;
+  readonly about: string;
+  constructor(code: ErrorCode, about = '') {
+    super(about === '' ? code : `${code}: ${about}`);
+    this.code = code;
+    this.about = about;
+  }
+}
+
+/** The refusal of a call that this one stood for: it is this one's too. */
+export class Passed extends Error {
+  override readonly name = 'Passed';
+  readonly answer: Extract<Answer, { readonly ok: false }>;
+  constructor(answer: Extract<Answer, { readonly ok: false }>) {
+    super(answer.refused.error.message);
+    this.answer = answer;
   }
 }
 

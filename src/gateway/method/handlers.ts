@@ -1,6 +1,10 @@
 import type { Handlers } from '../../core/protocol/registry.ts';
+import * as agent from './agent.ts';
+import * as agents from './agents.ts';
 import * as channel from './channel.ts';
+import * as chat from './chat.ts';
 import * as code from './code.ts';
+import * as commands from './commands.ts';
 import * as config from './config.ts';
 import * as device from './device.ts';
 import { explain } from './explain.ts';
@@ -9,6 +13,7 @@ import type { Context } from './handler.ts';
 import * as heartbeat from './heartbeat.ts';
 import * as logs from './logs.ts';
 import * as models from './models.ts';
+import * as sessions from './sessions.ts';
 
 /** Each row of the registry and its handler: one missing or too many does not compile. */
 export const HANDLERS: Handlers<Context> = {
@@ -45,4 +50,24 @@ export const HANDLERS: Handlers<Context> = {
   'models.list': models.list,
   'models.status': models.status,
   'models.probe': models.probe,
+  'agents.list': agents.list,
+  'agent.identity.get': agent.identity,
+  agent: agent.agent,
+  'agent.wait': agent.wait,
+  'chat.history': chat.history,
+  'chat.send': chat.send,
+  'chat.abort': chat.abort,
+  'chat.inject': chat.inject,
+  'commands.list': commands.list,
+  'sessions.list': sessions.list,
+  'sessions.subscribe': sessions.subscribe,
+  'sessions.get': sessions.get,
+  'sessions.describe': sessions.describe,
+  'sessions.preview': sessions.preview,
+  'sessions.resolve': sessions.resolve,
+  'sessions.patch': sessions.patch,
+  'sessions.reset': sessions.reset,
+  'sessions.delete': sessions.remove,
+  'sessions.compact': sessions.compact,
+  'sessions.usage': sessions.usage,
 };

@@ -28,6 +28,7 @@ function labelRow(device: DeviceState, label: Label | null) {
     ...(label?.platform ? { platform: label.platform } : {}),
     ...(label?.family ? { deviceFamily: label.family } : {}),
     ...(label ? { clientId: label.clientId, clientMode: label.clientMode, remoteIp: label.remote } : {}),
+    ...(label && label.version !== 'unknown' ? { clientVersion: label.version } : {}),
   };
 }
 
@@ -85,6 +86,7 @@ export function pendingRows(device: DeviceState, at: Instant): readonly PendingR
                 code: null,
                 state: 'rejected' as const,
                 rejectedBy: rejection.by,
+                ...(isLeftOut(device.roles[role]) ? { leftOut: true } : {}),
               },
             },
           ];

@@ -18,6 +18,13 @@ export interface Method {
   readonly input: TSchema;
   /** The first name is what OpenClaw's clients read; what Latchkey adds stands beside it. */
   readonly output: TSchema;
+  /**
+   * It answers twice under one id: first `output`, at once, and this when what it began is over. Clients that only want to
+   * know that it was accepted pass the second one over.
+   */
+  readonly final?: TSchema;
+  /** What it does keeps its idempotency key itself, with what was asked under it, across restarts. */
+  readonly keepsKey?: true;
   /** Beside those that every call can have: wrong_role, missing_scope, params_invalid, unavailable, busy, internal. */
   readonly errors: readonly ErrorCode[];
   /** One sentence, for `--help`, the docs and the matrix. */
@@ -33,6 +40,17 @@ export type Frozen<T> = T extends readonly (infer E)[]
 
 export type InputOf<M extends Method> = Frozen<Static<M['input']>>;
 export type OutputOf<M extends Method> = Frozen<Static<M['output']>>;
+
+/** What a method that answers twice is answered with. */
+export interface Twice<First, Final> {
+  readonly first: First;
+  readonly final: Promise<Final>;
+}
+
+/** What its handler gives: its answer, or both of them. */
+export type ReplyOf<M extends Method> = M extends { readonly final: infer F extends TSchema }
+  ? Twice<OutputOf<M>, Frozen<Static<F>>>
+  : OutputOf<M>;
 
 /** The row's own name: the wire name, with ` (self)` where two rows share it. */
 export type RowName<M extends Method> = M extends { readonly self: true } ? `${M['name']} (self)` : M['name'];

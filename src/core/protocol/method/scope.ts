@@ -4,6 +4,7 @@ import type { OperatorScope } from '../../authz/scope.ts';
 export const ADMIN = 'operator.admin' satisfies OperatorScope;
 export const PAIRING = 'operator.pairing' satisfies OperatorScope;
 export const READ = 'operator.read' satisfies OperatorScope;
+export const WRITE = 'operator.write' satisfies OperatorScope;
 
 /**
  * What every release of OpenClaw knows, and what a client asks of such a gateway, always: 2.19 pairs exactly what was
@@ -14,5 +15,5 @@ export const OPENCLAW_ASK = [
   'operator.approvals',
   PAIRING,
   READ,
-  'operator.write',
+  WRITE,
 ] as const satisfies readonly OperatorScope[];

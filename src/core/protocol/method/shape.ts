@@ -32,6 +32,8 @@ const About = {
   deviceFamily: Name,
   clientId: Name,
   clientMode: Name,
+  /** Latchkey's own: the version that the client claims. */
+  clientVersion: Name,
   remoteIp: Name,
   role: Type.String(),
   roles: Type.Array(Type.String()),
@@ -55,6 +57,8 @@ export const PendingRow = Type.Object({
   code: Type.Union([Type.String(), Type.Null()]),
   state: Type.Enum(['open', 'rejected']),
   rejectedBy: Type.Optional(Giver),
+  /** True: nobody rejected it, it was left out of an approval; absent where that can't be told. */
+  leftOut: Type.Optional(Type.Boolean()),
 });
 
 /** A device with a grant. Token values are derived (A10) and listed nowhere. */

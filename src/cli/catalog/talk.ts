@@ -1,0 +1,67 @@
+import type { CommandLiteral, Group } from '../command.ts';
+
+export const agent: CommandLiteral = {
+  name: 'agent',
+  summary: 'say something to an agent, and see its answer as it comes',
+  example: { line: "latchkey agent -m 'hello'", exit: 0, field: 'done', value: true },
+  calls: ['chat.send', 'agent.wait'],
+  options: (c) =>
+    c
+      .requiredOption('-m, --message <text>', 'what is said; - reads it from standard input')
+      .option('--agent <id>', 'to whom; the default agent if not said')
+      .option('--session <key>', 'in which conversation; the main one if not said')
+      .option('--id <id>', 'names the message: said twice under one id, it is said once')
+      .option('--detach', 'end once it is accepted; the agent works on'),
+  load: async () => (await import('../command/agent.ts')).agent,
+};
+
+export const sessions: Group = {
+  name: 'sessions',
+  summary: 'the conversations with agents',
+  commands: [
+    {
+      name: 'list',
+      summary: 'the sessions, by their latest change',
+      example: { line: 'latchkey sessions list', exit: 0, field: 'count' },
+      calls: ['sessions.list'],
+      offline: true,
+      options: (c) =>
+        c.option('--agent <id>', 'only those of this agent').option('--limit <number>', 'so many, 50 if not said'),
+      load: async () => (await import('../command/sessions.ts')).list,
+    },
+    {
+      name: 'show [key]',
+      summary: 'one session: its model, how full it is, what it took',
+      example: { line: 'latchkey sessions show SESSION', exit: 0, field: 'session.sessionId' },
+      calls: ['sessions.describe'],
+      offline: true,
+      load: async () => (await import('../command/sessions.ts')).show,
+    },
+    {
+      name: 'tail [key]',
+      summary: 'the last messages of a session',
+      example: { line: 'latchkey sessions tail SESSION', exit: 0, field: 'done', value: true },
+      calls: ['chat.history'],
+      offline: true,
+      options: (c) =>
+        c
+          .option('--limit <number>', 'so many messages, 20 if not said')
+          .option('--follow', 'go on with what comes, until Ctrl-C'),
+      load: async () => (await import('../command/sessions-tail.ts')).tail,
+    },
+    {
+      name: 'reset <key>',
+      summary: 'begin another conversation under the same key; what runs in it is aborted',
+      example: { line: 'latchkey sessions reset SESSION', exit: 0, field: 'ok', value: true },
+      calls: ['sessions.reset'],
+      load: async () => (await import('../command/sessions.ts')).reset,
+    },
+    {
+      name: 'delete <key>',
+      summary: 'forget a session and all that was said in it',
+      example: { line: 'latchkey sessions delete SESSION', exit: 0, field: 'deleted', value: true },
+      calls: ['sessions.delete'],
+      load: async () => (await import('../command/sessions.ts')).remove,
+    },
+  ],
+};

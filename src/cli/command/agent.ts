@@ -1,0 +1,157 @@
+import type { EventFrame } from '../../core/protocol/frame.ts';
+import { EXIT, Failure, isFailure } from '../../system/failure.ts';
+import { newId } from '../../system/random.ts';
+import type { Context } from '../context.ts';
+import { type Call, withGateway } from '../reach.ts';
+import { remedyText } from '../remedy.ts';
+import { isBusy, isDown } from '../unanswered.ts';
+import { recordOf, textOf } from '../value.ts';
+
+/** One question to the gateway whether it is over; short, so that a gateway that went away is noticed. */
+const LOOK_MS = 5_000;
+const AGAIN_MS = 250;
+/** A gateway that went away in the middle is waited for so long. */
+const AWAY_MS = 60_000;
+
+/**
+ * `latchkey agent -m TEXT`: says it, prints the answer as it comes, and ends with the run. A run that ended otherwise than
+ * well exits 1. With `--json` one object a line, the last with `"done": true`.
+ */
+export async function agent(
+  context: Context,
+  _args: readonly string[],
+  options: Readonly<Record<string, unknown>>,
+): Promise<number> {
+  const id = textOf(options.id) ?? newId();
+  const agentId = textOf(options.agent);
+  const given = String(options.message ?? '');
+  const text = given === '-' ? await spoken() : given;
+  if (text.trim() === '') throw nothing(context);
+  const said = {
+    sessionKey: textOf(options.session) ?? '',
+    message: text,
+    idempotencyKey: id,
+    ...(agentId === null ? {} : { agentId }),
+  };
+  const heard = new Heard(context, id);
+  const first = await withGateway<Outcome | null>(
+    context,
+    async (call) => {
+      heard.accepted(recordOf(await call('chat.send', said)));
+      return options.detach === true ? null : waited(context, call, id).catch(unlessAway);
+    },
+    heard.hear,
+  );
+  if (options.detach === true) return heard.detached();
+  return heard.end(first ?? (await again(context, id)));
+}
+
+type Outcome = Readonly<Record<string, unknown>>;
+
+/** Asks until it is over. */
+async function waited(context: Context, call: Call, runId: string): Promise<Outcome> {
+  const timeoutMs = Math.min(LOOK_MS, Math.floor(context.timeoutMs / 2));
+  for (;;) {
+    const outcome = recordOf(await call('agent.wait', { runId, timeoutMs }));
+    if (outcome.status !== 'timeout') return outcome;
+  }
+}
+
+/** The gateway ended, or restarts: what was accepted is there when it comes back. */
+async function again(context: Context, runId: string): Promise<Outcome> {
+  const { clock } = context.host;
+  context.output.err('latchkey: the gateway went away; waiting for it\n');
+  const endMs = clock.monotonicMs() + AWAY_MS;
+  for (;;) {
+    await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
+    try {
+      const outcome = await withGateway<Outcome | null>(context, (call) =>
+        waited(context, call, runId).catch(unlessAway),
+      );
+      if (outcome !== null) return outcome;
+    } catch (error) {
+      if (!isAway(error) || clock.monotonicMs() >= endMs) throw error;
+    }
+  }
+}
+
+const isAway = (error: unknown): boolean =>
+  isDown(error) || isBusy(error) || (isFailure(error) && error.exitCode === EXIT.later);
+
+function unlessAway(error: unknown): null {
+  if (isAway(error)) return null;
+  throw error;
+}
+
+async function spoken(): Promise<string> {
+  let text = '';
+  for await (const chunk of process.stdin.setEncoding('utf8')) text += chunk;
+  return text;
+}
+
+function nothing(context: Context): Failure {
+  return new Failure(EXIT.usage, {
+    what: 'there is nothing to say',
+    why: 'the message is empty',
+    run: `${context.command} agent -m 'hello'`,
+  });
+}
+
+/** What came of the run so far, and what of it stands on the terminal. */
+class Heard {
+  readonly #context: Context;
+  readonly #id: string;
+  readonly #isJson: boolean;
+  #text = '';
+
+  constructor(context: Context, id: string) {
+    this.#context = context;
+    this.#id = id;
+    this.#isJson = context.globals.json === true;
+  }
+
+  accepted({ status }: Outcome): void {
+    if (this.#isJson) this.#line({ event: 'accepted', runId: this.#id, status });
+  }
+
+  detached(): number {
+    if (this.#isJson) this.#line({ done: true, runId: this.#id, detached: true });
+    else this.#context.output.out(`${this.#id}\n`);
+    return EXIT.ok;
+  }
+
+  readonly hear = ({ event, payload }: EventFrame): void => {
+    const { runId, state, message } = recordOf(payload);
+    if (event !== 'chat' || runId !== this.#id) return;
+    const [part] = Array.isArray(recordOf(message).content) ? (recordOf(message).content as unknown[]) : [];
+    const text = textOf(recordOf(part).text);
+    if (text !== null && (state === 'delta' || state === 'final' || state === 'aborted')) this.#show(text);
+  };
+
+  /** All that is said so far: what is new of it is shown. */
+  #show(text: string): void {
+    const goesOn = text.startsWith(this.#text);
+    const fresh = goesOn ? text.slice(this.#text.length) : text;
+    if (fresh === '') return;
+    if (this.#isJson) this.#line({ event: 'text', text: fresh, ...(goesOn ? {} : { replace: true }) });
+    else this.#context.output.out(goesOn || this.#text === '' ? fresh : `\n${fresh}`);
+    this.#text = text;
+  }
+
+  end(outcome: Outcome): number {
+    const { status, error, code } = outcome;
+    const isOk = status === 'ok';
+    if (this.#isJson) this.#line({ done: true, ...outcome, runId: this.#id, text: this.#text });
+    else if (this.#text !== '') this.#context.output.out('\n');
+    if (isOk) return EXIT.ok;
+    const { command, output } = this.#context;
+    const why = [textOf(error) ?? 'it was not said why', ...(textOf(code) === null ? [] : [`(${code})`])].join(' ');
+    const run = outcome.outcome === 'error' ? `${command} models status --probe` : `${command} sessions tail`;
+    output.err(`latchkey: the agent did not finish\n  why: ${why}\n${remedyText(run)}\n`);
+    return EXIT.failed;
+  }
+
+  #line(value: unknown): void {
+    this.#context.output.out(`${JSON.stringify(value)}\n`);
+  }
+}

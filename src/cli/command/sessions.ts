@@ -1,0 +1,111 @@
+import { EXIT, Failure } from '../../system/failure.ts';
+import { escapeText, shellWord } from '../../system/text.ts';
+import { type Context, print } from '../context.ts';
+import { painter } from '../output.ts';
+import { callGateway } from '../reach.ts';
+import { numberOf, recordOf, recordsOf, textOf } from '../value.ts';
+
+type Row = Readonly<Record<string, unknown>>;
+
+const LIMIT = 50;
+
+/** `latchkey sessions list`: the newest first. */
+export async function list(context: Context, _args: readonly string[], options: Row): Promise<number> {
+  const agentId = textOf(options.agent);
+  const limit = countOf(context, options.limit, LIMIT);
+  const answer = recordOf(
+    await callGateway(context, 'sessions.list', { limit, ...(agentId === null ? {} : { agentId }) }),
+  );
+  const { count, hasMore } = answer;
+  print(context, { count, hasMore, sessions: answer.sessions }, () => table(context, recordsOf(answer.sessions)));
+  return EXIT.ok;
+}
+
+/** A number of rows that was given as an option. @throws Failure 2 */
+export function countOf(context: Context, given: unknown, usual: number): number {
+  if (given === undefined) return usual;
+  const count = /^\d{1,4}$/.test(String(given)) ? Number(given) : 0;
+  if (count >= 1 && count <= 1_000) return count;
+  throw new Failure(EXIT.usage, {
+    what: "--limit can't be used",
+    why: 'it is a number from 1 to 1000',
+    run: `${context.command} sessions list --limit ${usual}`,
+  });
+}
+
+function table(context: Context, sessions: readonly Row[]): string {
+  if (sessions.length === 0) return `No session yet.\n  run: ${context.command} agent -m 'hello'\n`;
+  const rows = sessions.map((row) => [
+    escapeText(textOf(row.key) ?? '?'),
+    timeOf(row.updatedAt),
+    String(numberOf(row.rows) ?? 0),
+    escapeText(textOf(row.status) ?? ''),
+    escapeText(textOf(row.label) ?? ''),
+  ]);
+  const heads = ['SESSION', 'CHANGED', 'MESSAGES', 'STATE', ''];
+  const widths = heads.map((head, i) => Math.max(head.length, ...rows.map((cells) => (cells[i] ?? '').length)));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return `${[painter(context.output.colour)('bold', line(heads)), ...rows.map(line)].join('\n')}\n`;
+}
+
+export function timeOf(value: unknown): string {
+  const at = numberOf(value);
+  return at === null ? '' : new Date(at).toISOString().slice(0, 19).replace('T', ' ');
+}
+
+/** `latchkey sessions show [KEY]` */
+export async function show(context: Context, [key = 'main']: readonly string[]): Promise<number> {
+  const { session } = recordOf(await callGateway(context, 'sessions.describe', { key }));
+  if (session === null) throw unknown(context, key);
+  const row = recordOf(session);
+  print(context, { session }, () => {
+    const text = (name: string) => escapeText(String(row[name] ?? ''));
+    const lines = [
+      ['session', text('key')],
+      ['conversation', text('sessionId')],
+      ...(textOf(row.label) === null ? [] : [['label', text('label')]]),
+      ['begun', timeOf(row.createdAt)],
+      ['changed', timeOf(row.updatedAt)],
+      ['model', `${text('modelProvider')}/${text('model')}`],
+      ['messages', text('rows')],
+      ['tokens', `${text('inputTokens')} in, ${text('outputTokens')} out`],
+      ['context', `${text('totalTokens')}${numberOf(row.contextTokens) === null ? '' : ` of ${row.contextTokens}`}`],
+      ['queue', text('effectiveQueueMode')],
+      ['state', text('status')],
+    ];
+    return `${lines.map(([name = '', value = '']) => `${name.padEnd(13)} ${value}`).join('\n')}\n`;
+  });
+  return EXIT.ok;
+}
+
+function unknown(context: Context, key: string): Failure {
+  return new Failure(EXIT.failed, {
+    what: `there is no session ${key}`,
+    why: 'nothing was ever said there, or it was deleted',
+    run: `${context.command} sessions list`,
+  });
+}
+
+/** `latchkey sessions reset KEY` */
+export async function reset(context: Context, [key = '']: readonly string[]): Promise<number> {
+  const answer = recordOf(await callGateway(context, 'sessions.reset', { key }));
+  print(
+    context,
+    answer,
+    () =>
+      `A new conversation begins at ${escapeText(textOf(answer.key) ?? key)}.\n  run: ${context.command} agent --session ${shellWord(key)} -m 'hello'\n`,
+  );
+  return EXIT.ok;
+}
+
+/** `latchkey sessions delete KEY` */
+export async function remove(context: Context, [key = '']: readonly string[]): Promise<number> {
+  const answer = recordOf(await callGateway(context, 'sessions.delete', { key }));
+  if (answer.deleted !== true) throw unknown(context, key);
+  print(context, answer, () => `Forgotten: ${escapeText(textOf(answer.key) ?? key)}.\n`);
+  return EXIT.ok;
+}

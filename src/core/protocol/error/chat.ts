@@ -1,0 +1,91 @@
+import { again, answer, type Entry, run } from './entry.ts';
+
+/** What is said to an agent and can't be: not stored, nothing began. */
+export const CHAT = {
+  unknown_agent: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'UNKNOWN_AGENT',
+    retry: 'never',
+    message: (c) => `unknown agent: ${c.text ?? ''}`,
+    advice: () => 'name one of those that agents.list tells',
+  }),
+  session_key: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'SESSION_KEY',
+    retry: 'never',
+    message: (c) => `invalid session key: ${c.text ?? ''}`,
+    remedy: (c) => run(c, 'sessions list'),
+  }),
+  session_unknown: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'SESSION_UNKNOWN',
+    retry: 'never',
+    message: (c) => `unknown session: ${c.text ?? ''}`,
+    remedy: (c) => run(c, 'sessions list'),
+  }),
+  run_unknown: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'RUN_UNKNOWN',
+    retry: 'never',
+    message: (c) => `unknown run: ${c.text ?? ''}`,
+    advice: () => 'wait for a run by the idempotency key that it was accepted with',
+  }),
+  run_conflict: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'RUN_CONFLICT',
+    retry: 'never',
+    message: 'this idempotency key was used for something else',
+    advice: () => 'give each message a key of its own; only the very same message may come again with its key',
+  }),
+  lane_full: answer({
+    code: 'UNAVAILABLE',
+    detail: 'LANE_FULL',
+    retry: 'after',
+    message: 'too many messages wait in this session',
+    advice: again,
+  }),
+  bad_attachment: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'BAD_ATTACHMENT',
+    retry: 'never',
+    message: (c) => `attachment refused: ${c.text ?? ''}`,
+    advice: () => 'send images and text files, as base64',
+  }),
+  unknown_model: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'UNKNOWN_MODEL',
+    retry: 'never',
+    message: (c) => `unknown model: ${c.text ?? ''}`,
+    remedy: (c) => run(c, 'models list'),
+  }),
+  message_too_large: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'TOO_LARGE',
+    retry: 'never',
+    message: (c) => `too large: ${c.text ?? ''}`,
+    advice: () => 'send less at once',
+  }),
+  /** The call that would have begun it is refused; the connection ends by itself. */
+  run_stopping: answer({
+    code: 'UNAVAILABLE',
+    detail: 'STOPPING',
+    retry: 'after',
+    message: 'service restart',
+    advice: again,
+  }),
+  gateway_needed: answer({
+    code: 'UNAVAILABLE',
+    detail: 'GATEWAY_NEEDED',
+    retry: 'never',
+    message: 'no gateway runs here, and agents think only in one',
+    remedy: (c) => run(c, 'gateway run'),
+  }),
+  /** A message that begins as a command to the gateway, and is none that can be carried out. */
+  command_invalid: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'COMMAND',
+    retry: 'never',
+    message: (c) => c.text ?? 'not a command',
+    advice: () => 'say /help: it names the commands there are',
+  }),
+} as const satisfies Record<string, Entry>;

@@ -1,0 +1,99 @@
+import * as Type from '../type.ts';
+import { AgentId, Attachments, Defaults, Key, Message, RunId, SessionRow } from './conversation.ts';
+import type { Method } from './method.ts';
+import { ADMIN, READ, WRITE } from './scope.ts';
+
+export const chatHistory = {
+  name: 'chat.history',
+  scope: READ,
+  role: 'operator',
+  input: Type.Object({
+    sessionKey: Key,
+    agentId: Type.Optional(AgentId),
+    /** Messages, 200 when absent. */
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+    /** Only what stands before this number: the page before an earlier answer. */
+    before: Type.Optional(Type.Integer({ minimum: 1 })),
+  }),
+  output: Type.Object({
+    sessionKey: Type.String(),
+    /** Absent: nothing was ever said there. */
+    sessionId: Type.Optional(Type.String()),
+    /** Oldest first. */
+    messages: Type.Array(Message),
+    thinkingLevel: Type.String(),
+    hasMore: Type.Boolean(),
+    totalMessages: Type.Integer(),
+    /** What waits for its turn. */
+    pendingInputs: Type.Object({ items: Type.Array(Type.Unknown()), total: Type.Integer() }),
+    defaults: Defaults,
+    sessionInfo: Type.Optional(SessionRow),
+  }),
+  errors: ['unknown_agent', 'session_key'],
+  summary: 'The newest messages of a session, or those before an earlier answer.',
+} as const satisfies Method;
+
+export const chatSend = {
+  name: 'chat.send',
+  scope: WRITE,
+  role: 'operator',
+  keepsKey: true,
+  input: Type.Object({
+    sessionKey: Key,
+    agentId: Type.Optional(AgentId),
+    message: Type.String(),
+    attachments: Attachments,
+    thinking: Type.Optional(Type.String({ maxLength: 32 })),
+    /** The run's id. */
+    idempotencyKey: RunId,
+  }),
+  output: Type.Object({
+    runId: Type.String(),
+    /** `started`; sent again: `in_flight`, or how it ended: `ok`, `error`, `aborted`. */
+    status: Type.String(),
+    summary: Type.Optional(Type.String()),
+  }),
+  errors: [
+    'unknown_agent',
+    'session_key',
+    'run_conflict',
+    'lane_full',
+    'unknown_model',
+    'message_too_large',
+    'bad_attachment',
+    'run_stopping',
+    'gateway_needed',
+    'command_invalid',
+  ],
+  summary: 'Says something to an agent. Answered once it is stored; what the agent says comes as events.',
+} as const satisfies Method;
+
+export const chatAbort = {
+  name: 'chat.abort',
+  scope: WRITE,
+  role: 'operator',
+  input: Type.Object({
+    sessionKey: Key,
+    agentId: Type.Optional(AgentId),
+    /** Absent: all of the session's, with what waits. */
+    runId: Type.Optional(RunId),
+  }),
+  output: Type.Object({ ok: Type.Boolean(), aborted: Type.Boolean(), runIds: Type.Array(Type.String()) }),
+  errors: ['unknown_agent', 'session_key'],
+  summary: 'Ends a run of a session, or all of them. Once it is answered the model is no longer listened to.',
+} as const satisfies Method;
+
+export const chatInject = {
+  name: 'chat.inject',
+  scope: ADMIN,
+  role: 'operator',
+  input: Type.Object({
+    sessionKey: Key,
+    agentId: Type.Optional(AgentId),
+    message: Type.String({ minLength: 1 }),
+    label: Type.Optional(Type.String({ maxLength: 100 })),
+  }),
+  output: Type.Object({ ok: Type.Boolean(), messageId: Type.String(), seq: Type.Integer() }),
+  errors: ['unknown_agent', 'session_key', 'message_too_large', 'run_stopping'],
+  summary: "Puts a message into a session as the agent's words, without a model.",
+} as const satisfies Method;

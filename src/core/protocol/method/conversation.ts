@@ -1,0 +1,98 @@
+import * as Type from '../type.ts';
+import { Instant } from './shape.ts';
+
+/** Parts of params and results that the methods about conversations share (PROTOCOL.md §5.2). */
+
+/** `main`, `agent:main:main`, a place of the agent: core/conversation/session.ts says what is one. */
+export const Key = Type.String({ maxLength: 1_024 });
+export const AgentId = Type.String({ minLength: 1, maxLength: 64 });
+/** Names a run for good: what was accepted under it is not accepted a second time, also after a restart. */
+export const RunId = Type.String({ minLength: 1, maxLength: 128 });
+
+/** What comes with a message, as OpenClaw's clients send it. `content`: base64. */
+export const Attachments = Type.Optional(
+  Type.Array(
+    Type.Object({
+      type: Type.Optional(Type.String()),
+      mimeType: Type.Optional(Type.String({ maxLength: 128 })),
+      fileName: Type.Optional(Type.String({ maxLength: 256 })),
+      content: Type.String(),
+    }),
+    { maxItems: 32 },
+  ),
+);
+
+const Usage = Type.Object({
+  input: Type.Integer(),
+  output: Type.Integer(),
+  cacheRead: Type.Integer(),
+  cacheWrite: Type.Integer(),
+  totalTokens: Type.Integer(),
+});
+
+/** One message of a transcript, as OpenClaw's clients read it. `content`: parts `{type: "text", text}` and others. */
+export const Message = Type.Object({
+  /** `user`, `assistant`, `toolResult`, `system`. */
+  role: Type.String(),
+  content: Type.Array(Type.Unknown()),
+  timestamp: Instant,
+  provider: Type.Optional(Type.String()),
+  model: Type.Optional(Type.String()),
+  usage: Type.Optional(Usage),
+  stopReason: Type.Optional(Type.String()),
+  toolCallId: Type.Optional(Type.String()),
+  toolName: Type.Optional(Type.String()),
+  isError: Type.Optional(Type.Boolean()),
+  /** The model is not told of it. */
+  excludeFromContext: Type.Optional(Type.Boolean()),
+  /** OpenClaw's name for what a gateway adds: the row's id, its number from 1 without a gap, and its run. */
+  __openclaw: Type.Object({
+    id: Type.String(),
+    seq: Type.Integer(),
+    runId: Type.Optional(Type.String()),
+    kind: Type.Optional(Type.String()),
+    /** Who said it, as claimed. */
+    senderId: Type.Optional(Type.String()),
+  }),
+});
+
+/** A session, as OpenClaw's clients of v3 and v4 read it. */
+export const SessionRow = Type.Object({
+  key: Type.String(),
+  kind: Type.String(),
+  chatType: Type.String(),
+  agentId: Type.String(),
+  isMain: Type.Boolean(),
+  sessionId: Type.String(),
+  createdAt: Instant,
+  updatedAt: Instant,
+  label: Type.Optional(Type.String()),
+  displayName: Type.Optional(Type.String()),
+  derivedTitle: Type.Optional(Type.String()),
+  lastMessagePreview: Type.Optional(Type.String()),
+  modelProvider: Type.Optional(Type.String()),
+  model: Type.Optional(Type.String()),
+  thinkingLevel: Type.Optional(Type.String()),
+  effectiveQueueMode: Type.String(),
+  inputTokens: Type.Integer(),
+  outputTokens: Type.Integer(),
+  /** What the latest call of the model took in: how full the window is. */
+  totalTokens: Type.Integer(),
+  totalTokensFresh: Type.Boolean(),
+  contextTokens: Type.Optional(Type.Integer()),
+  systemSent: Type.Boolean(),
+  abortedLastRun: Type.Boolean(),
+  status: Type.String(),
+  hasActiveRun: Type.Boolean(),
+  activeRunIds: Type.Array(Type.String()),
+  lastRunId: Type.Optional(Type.String()),
+  /** Latchkey's own: rows of its transcript. */
+  rows: Type.Integer(),
+});
+
+/** What a session is that nothing was set for. */
+export const Defaults = Type.Object({
+  modelProvider: Type.String(),
+  model: Type.String(),
+  contextTokens: Type.Union([Type.Integer(), Type.Null()]),
+});

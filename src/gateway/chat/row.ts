@@ -1,0 +1,56 @@
+import type { RunState } from '../../core/conversation/run.ts';
+import type { SessionState } from '../../core/conversation/session.ts';
+import type { MethodOutput } from '../../core/protocol/registry.ts';
+import type { Agent } from '../../runtime/runtime.ts';
+import { nameOf } from './message.ts';
+
+export type SessionRow = NonNullable<MethodOutput<'sessions.describe'>['session']>;
+
+/** A session in OpenClaw's shape. `agents`: those there are; `open`: its runs that wait or run. */
+export function sessionRow(
+  session: SessionState,
+  agents: readonly Agent[],
+  open: readonly RunState[],
+  more: Pick<SessionRow, 'derivedTitle' | 'lastMessagePreview'> = {},
+): SessionRow {
+  const { key, id, agent: agentId, settings, usage } = session;
+  const agent = agents.find((one) => one.id === agentId);
+  const model = settings.model ?? agent?.model;
+  const window = settings.model === undefined ? (agent?.contextWindow ?? null) : null;
+  const named = model === undefined ? null : nameOf(model);
+  const isRunning = open.some((run) => run.startedAt !== null);
+  return {
+    key,
+    kind: 'direct',
+    chatType: 'direct',
+    agentId,
+    isMain: key === `agent:${agentId}:main`,
+    sessionId: id,
+    createdAt: session.createdAt,
+    updatedAt: session.updatedAt,
+    ...(settings.label === undefined ? {} : { label: settings.label, displayName: settings.label }),
+    ...more,
+    ...(named === null ? {} : { modelProvider: named.provider, model: named.model }),
+    ...(settings.thinking === undefined ? {} : { thinkingLevel: settings.thinking }),
+    effectiveQueueMode: settings.queue ?? agent?.queue ?? 'steer',
+    inputTokens: usage.input,
+    outputTokens: usage.output,
+    totalTokens: session.context,
+    totalTokensFresh: true,
+    ...(window === null ? {} : { contextTokens: window }),
+    systemSent: session.rows > 0,
+    abortedLastRun: false,
+    status: isRunning ? 'running' : open.length > 0 ? 'queued' : 'done',
+    hasActiveRun: open.length > 0,
+    activeRunIds: open.map((run) => run.id),
+    ...(session.lastRun === null ? {} : { lastRunId: session.lastRun }),
+    rows: session.rows,
+  };
+}
+
+/** What a session has that nothing was set for: the default agent's, or that of the agent that is asked for. */
+export function defaultsOf(agents: readonly Agent[], agentId?: string) {
+  const agent = agents.find((one) => one.id === agentId) ?? agents[0];
+  const { provider, model } = nameOf(agent?.model ?? '');
+  return { modelProvider: provider, model, contextTokens: agent?.contextWindow ?? null };
+}

@@ -1,0 +1,93 @@
+import type { RunState } from '../../core/conversation/run.ts';
+import type { RunId } from '../../core/lane/lane.ts';
+import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
+import { type Message, messagesOf, rowId } from '../chat/message.ts';
+import { keyFor, speakerOf } from '../chat/place.ts';
+import { defaultsOf, sessionRow } from '../chat/row.ts';
+import { say } from '../chat/say.ts';
+import type { Context } from './handler.ts';
+
+const LIMIT = 200;
+/** Of one answer, in characters: the oldest messages of the page are left for the next one. */
+const PAGE_MAX = 6 * 1024 * 1024;
+
+/** `chat.history`: the size of the page decides what it costs, not the length of the transcript. */
+export async function history(c: Context, input: MethodInput<'chat.history'>): Promise<MethodOutput<'chat.history'>> {
+  const { session, principal } = c;
+  // A11: the owner's own way waits for nobody.
+  if (session === null || principal.kind === 'owner') return page(c, input);
+  return c.services.turns.take(session, () => page(c, input));
+}
+
+async function page(c: Context, input: MethodInput<'chat.history'>): Promise<MethodOutput<'chat.history'>> {
+  const { conversations } = c.services;
+  const key = await keyFor(c, input.sessionKey, input.agentId);
+  const [agents, session] = [await conversations.agents(), await conversations.session(key)];
+  const rows = session === null ? [] : await conversations.tail(key, input.limit ?? LIMIT, input.before);
+  const messages = fitting(rows.flatMap(messagesOf));
+  const open = conversations.open(key);
+  const waiting = open.filter((run) => run.startedAt === null);
+  const agentId = key.split(':')[1];
+  return {
+    sessionKey: input.sessionKey,
+    ...(session === null ? {} : { sessionId: session.id, sessionInfo: sessionRow(session, agents, open) }),
+    messages,
+    thinkingLevel: session?.settings.thinking ?? 'off',
+    hasMore: (messages[0]?.__openclaw.seq ?? 1) > 1,
+    totalMessages: session?.rows ?? 0,
+    pendingInputs: {
+      items: waiting.map(({ id, ask, acceptedAt }) => ({ runId: id, text: ask.text, acceptedAt })),
+      total: waiting.length,
+    },
+    defaults: defaultsOf(agents, agentId),
+  };
+}
+
+/** The newest of them that one answer holds. Both messages of one row, or neither. */
+function fitting(messages: readonly Message[]): readonly Message[] {
+  let size = 0;
+  let first = messages.length;
+  while (first > 0) {
+    size += JSON.stringify(messages[first - 1]).length;
+    if (size > PAGE_MAX && first < messages.length) break;
+    first -= 1;
+  }
+  const cut = messages[first - 1]?.__openclaw.seq;
+  return messages.slice(first).filter(({ __openclaw }) => __openclaw.seq !== cut);
+}
+
+export async function send(c: Context, input: MethodInput<'chat.send'>): Promise<MethodOutput<'chat.send'>> {
+  const key = await keyFor(c, input.sessionKey, input.agentId);
+  const { message: text, attachments, thinking, idempotencyKey: id } = input;
+  const { run, again } = await say(c, key, { id, text, attachments, thinking });
+  return { runId: run.id, ...(again ? repeated(run) : { status: 'started' }) };
+}
+
+/** How it stands with what was sent before. */
+function repeated({ end }: RunState): Pick<MethodOutput<'chat.send'>, 'status' | 'summary'> {
+  switch (end?.kind) {
+    case undefined:
+      return { status: 'in_flight' };
+    case 'error':
+      return { status: 'error', summary: end.text };
+    case 'interrupted':
+      return { status: 'error', summary: 'interrupted' };
+    case 'aborted':
+      return { status: 'aborted' };
+    default:
+      return { status: 'ok' };
+  }
+}
+
+export async function abort(c: Context, input: MethodInput<'chat.abort'>): Promise<MethodOutput<'chat.abort'>> {
+  const key = await keyFor(c, input.sessionKey, input.agentId);
+  const runIds = await c.services.conversations.abort(key, (input.runId as RunId | undefined) ?? null);
+  return { ok: true, aborted: runIds.length > 0, runIds };
+}
+
+export async function inject(c: Context, input: MethodInput<'chat.inject'>): Promise<MethodOutput<'chat.inject'>> {
+  const key = await keyFor(c, input.sessionKey, input.agentId);
+  const { giver } = speakerOf(c);
+  const row = await c.services.conversations.inject(key, giver, input.message, input.label ?? null);
+  return { ok: true, messageId: rowId(row), seq: row.seq };
+}

@@ -1,0 +1,308 @@
+import type { Giver } from '../core/authz/principal.ts';
+import { DAY_MS } from '../core/base/instant.ts';
+import type { Row } from '../core/conversation/row.ts';
+import { isOver, type RunState } from '../core/conversation/run.ts';
+import { agentOf, type SessionId, type SessionKey, type SessionState } from '../core/conversation/session.ts';
+import type { RunId } from '../core/lane/lane.ts';
+import { answerOf } from './answer.ts';
+import { type Content, known, lookAt } from './asking.ts';
+import { compacted } from './compact.ts';
+import { Lanes } from './lanes.ts';
+import type { AgentFacts, TalkOptions } from './options.ts';
+import { Players } from './players.ts';
+import type { Accepted, Agent, RefusedSend, RunEvent, Send, Talk } from './runtime.ts';
+import { type Acceptance, type Asked, Scribe, type SettingsChange } from './scribe.ts';
+import { Teller } from './teller.ts';
+
+/** How long an ended run keeps its id, and a conversation that was reset its rows. */
+export const KEPT_MS = 30 * DAY_MS;
+const PRUNED_AT_ONCE = 100;
+const PRUNES_MAX = 50;
+
+export function openConversations(options: TalkOptions): Talk {
+  return new StoredConversations(options);
+}
+
+class StoredConversations implements Talk {
+  readonly #options: TalkOptions;
+  readonly #scribe: Scribe;
+  readonly #teller: Teller;
+  readonly #lanes: Lanes;
+  readonly #players: Players;
+  /** Commands that are being answered. */
+  readonly #commands = new Map<RunId, Promise<unknown>>();
+  /** Conversations whose contents are stored before they are. */
+  readonly #fresh = new Set<SessionId>();
+  readonly #ending = new AbortController();
+  #phase: 'closed' | 'open' | 'stopping' = 'closed';
+
+  constructor(options: TalkOptions) {
+    this.#options = options;
+    this.#scribe = new Scribe(options.store, options.clock);
+    this.#teller = new Teller(options.clock, options.diary);
+    this.#lanes = new Lanes({
+      start: (key, run, joining) => this.#players.start(key, run, joining),
+      stop: (_, run) => this.#players.stop(run),
+      drop: (_, run) => this.#players.drop(run),
+    });
+    this.#players = new Players(options, { scribe: this.#scribe, teller: this.#teller, lanes: this.#lanes });
+  }
+
+  // ---- the life of it ------------------------------------------------------------------------------------------------------
+
+  async start(): Promise<void> {
+    const { store } = this.#options;
+    const open = await store.read((tx) => tx.runs.open());
+    for (const run of open.filter(({ startedAt }) => startedAt !== null)) await this.#players.interrupted(run);
+    const waiting = open.filter(({ startedAt }) => startedAt === null);
+    this.#phase = 'open';
+    for (const key of new Set(waiting.map((run) => run.key))) {
+      const session = await this.session(key);
+      const own = waiting.filter((run) => run.key === key);
+      for (const run of own) this.#players.expect(run);
+      this.#lanes.restore(
+        key,
+        own.map((run) => ({ run: run.id, mode: this.#modeOf(run, session) })),
+      );
+    }
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#phase = 'stopping';
+    this.#ending.abort();
+    await this.#players.end(graceMs);
+  }
+
+  async prune(): Promise<void> {
+    const { store, clock, contents } = this.#options;
+    const before = clock.now() - KEPT_MS;
+    for (let n = 0; n < PRUNES_MAX; n += 1) {
+      if ((await this.#scribe.prune(before, PRUNED_AT_ONCE)) < PRUNED_AT_ONCE) break;
+    }
+    for (const id of contents.sessions()) {
+      if (this.#fresh.has(id)) continue;
+      const isKnown = (await store.read((tx) => tx.sessions.keyOf(id))) !== null;
+      if (!isKnown && !this.#fresh.has(id)) contents.drop(id);
+    }
+  }
+
+  subscribe(listener: (event: RunEvent) => void): () => void {
+    return this.#teller.subscribe(listener);
+  }
+
+  // ---- messages ------------------------------------------------------------------------------------------------------------
+
+  async send(send: Send): Promise<Accepted | RefusedSend> {
+    const looked = lookAt(send);
+    if (!looked.ok) return looked.refused;
+    const { asked, contents } = looked;
+    const { key } = send;
+    const earlier = (await this.#earlier(asked)) ?? this.#refusal(key);
+    if (earlier !== null) return earlier;
+    const { model } = send;
+    if (model !== undefined && (await this.#options.models.of(model)) === null) return { code: 'unknown_model', model };
+    return this.#lanes.inTurn(key, async () => {
+      const refusal = this.#refusal(key);
+      if (refusal !== null) return refusal;
+      // Somebody may have sent the same meanwhile: that is known by the store alone.
+      if (!this.#lanes.hasRoom(key)) return (await this.#earlier(asked)) ?? { code: 'lane_full' };
+      const accepted = await this.#accept(asked, contents);
+      if (accepted.kind === 'known') return known(accepted.run, asked);
+      const { run, session } = accepted;
+      this.#players.expect(run);
+      this.#created(accepted);
+      this.#lanes.accept(key, run.id, this.#modeOf(run, session));
+      return { run, again: false };
+    });
+  }
+
+  async command(send: Send, answer: () => Promise<string>): Promise<Accepted | RefusedSend> {
+    const looked = lookAt(send);
+    if (!looked.ok) return looked.refused;
+    const { asked } = looked;
+    for (;;) {
+      const other = this.#commands.get(send.id);
+      if (other === undefined) break;
+      // What became of it is told to whoever sent it first.
+      await other.catch(() => {});
+    }
+    const work = this.#answered(asked, answer);
+    this.#commands.set(send.id, work);
+    try {
+      return await work;
+    } finally {
+      this.#commands.delete(send.id);
+    }
+  }
+
+  async #answered(asked: Asked, answer: () => Promise<string>): Promise<Accepted | RefusedSend> {
+    const earlier = (await this.#earlier(asked)) ?? this.#refusal(asked.key);
+    if (earlier !== null) return earlier;
+    const text = await answer();
+    const written = await this.#scribe.command(asked, text, this.#freshId());
+    if (written.kind === 'known') return known(written.run, asked);
+    const { run, session, rows = [] } = written;
+    this.#created(written);
+    this.#teller.session({ key: asked.key, reason: 'run', session, rows });
+    this.#teller.run(run.id, asked.key, { kind: 'end', state: run, text, stop: 'stop' });
+    return { run, again: false };
+  }
+
+  async #earlier(asked: Asked): Promise<Accepted | RefusedSend | null> {
+    const run = await this.#options.store.read((tx) => tx.runs.load(asked.id));
+    return run === null ? null : known(run, asked);
+  }
+
+  #refusal(key: SessionKey): RefusedSend | null {
+    if (this.#phase === 'closed') return { code: 'not_running' };
+    if (this.#phase === 'stopping') return { code: 'stopping' };
+    return this.#agent(key) === null ? { code: 'unknown_agent', agent: agentOf(key) } : null;
+  }
+
+  /** What comes with it is on disk before it is. */
+  async #accept(asked: Asked, enclosed: readonly Content[]): Promise<Acceptance> {
+    const { contents } = this.#options;
+    const id = (enclosed.length === 0 ? null : await this.session(asked.key))?.id ?? this.#freshId();
+    this.#fresh.add(id);
+    try {
+      for (const { sha256, base64 } of enclosed) contents.put(id, sha256, base64);
+      return await this.#scribe.accept(asked, id);
+    } finally {
+      this.#fresh.delete(id);
+    }
+  }
+
+  #created({ session, created, kind }: Extract<Acceptance, { kind: 'new' }>): void {
+    if (kind === 'new' && created) this.#teller.session({ key: session.key, reason: 'created', session, rows: [] });
+  }
+
+  // ---- runs ----------------------------------------------------------------------------------------------------------------
+
+  async wait(run: RunId, timeoutMs: number): Promise<RunState | null> {
+    const load = () => this.#options.store.read((tx) => tx.runs.load(run));
+    // Heard before it is looked up: it may end in between.
+    const ear = this.#players.hear(run);
+    try {
+      const state = await load();
+      if (state === null || isOver(state) || timeoutMs <= 0) return state;
+      let cancel = () => {};
+      const late = new Promise<null>((resolve) => {
+        cancel = this.#options.clock.after(timeoutMs, () => resolve(null));
+      });
+      const ended = await Promise.race([ear.ended, late]);
+      cancel();
+      return ended ?? (await load());
+    } finally {
+      ear.close();
+    }
+  }
+
+  answer(run: RunId): Promise<{ readonly text: string; readonly model: string } | null> {
+    return answerOf(this.#options.store, run);
+  }
+
+  async abort(key: SessionKey, run: RunId | null): Promise<readonly RunId[]> {
+    // What was said in it is in another run by now.
+    const meant = run === null ? null : (this.#players.into(run) ?? run);
+    const ended = this.#lanes.abort(key, meant);
+    await this.#players.over(key, meant, ended);
+    return ended;
+  }
+
+  open(key: SessionKey): readonly RunState[] {
+    return this.#players.open(key);
+  }
+
+  // ---- sessions --------------------------------------------------------------------------------------------------------------
+
+  session(key: SessionKey): Promise<SessionState | null> {
+    return this.#options.store.read((tx) => tx.sessions.load(key));
+  }
+
+  sessions(filter: { readonly agent?: string; readonly limit: number }): Promise<readonly SessionState[]> {
+    return this.#options.store.read((tx) => tx.sessions.list(filter));
+  }
+
+  tail(key: SessionKey, limit: number, before?: number): Promise<readonly Row[]> {
+    return this.#options.store.read(async (tx) => {
+      const session = await tx.sessions.load(key);
+      return session === null ? [] : tx.sessions.tail(session.id, limit, before);
+    });
+  }
+
+  reset(key: SessionKey, giver: Giver): Promise<SessionState> {
+    return this.#lanes.inTurn(key, async () => {
+      await this.abort(key, null);
+      const session = await this.#scribe.reset(key, giver, this.#freshId());
+      this.#teller.session({ key, reason: 'reset', session, rows: [] });
+      return session;
+    });
+  }
+
+  async patch(key: SessionKey, giver: Giver, settings: SettingsChange): ReturnType<Talk['patch']> {
+    const { model } = settings;
+    if (model != null && (await this.#options.models.of(model)) === null) return { code: 'unknown_model', model };
+    return this.#lanes.inTurn(key, async () => {
+      const session = await this.#scribe.patch(key, giver, this.#freshId(), settings);
+      this.#teller.session({ key, reason: 'patch', session, rows: [] });
+      return session;
+    });
+  }
+
+  delete(key: SessionKey): Promise<boolean> {
+    return this.#lanes.inTurn(key, async () => {
+      await this.abort(key, null);
+      const wasThere = await this.#scribe.drop(key);
+      if (wasThere) this.#teller.session({ key, reason: 'delete', session: null, rows: [] });
+      return wasThere;
+    });
+  }
+
+  async compact(key: SessionKey): ReturnType<Talk['compact']> {
+    if (this.#phase !== 'open') return { code: this.#phase === 'closed' ? 'not_running' : 'stopping' };
+    const agent = this.#agent(key);
+    const session = await this.session(key);
+    if (agent === null || session === null) return false;
+    const written = await compacted(this.#options, this.#scribe, { agent, session, signal: this.#ending.signal });
+    if (written !== null) this.#teller.session({ key, reason: 'compact', ...written });
+    return written !== null;
+  }
+
+  inject(key: SessionKey, giver: Giver, text: string, label: string | null): Promise<Row> {
+    return this.#lanes.inTurn(key, async () => {
+      const { row, rows, session, created } = await this.#scribe.inject(key, giver, this.#freshId(), {
+        kind: 'note',
+        text,
+        label,
+      });
+      if (created) this.#teller.session({ key, reason: 'created', session, rows: [] });
+      this.#teller.session({ key, reason: 'inject', session, rows });
+      return row;
+    });
+  }
+
+  // ---- agents ----------------------------------------------------------------------------------------------------------------
+
+  async agents(): Promise<readonly Agent[]> {
+    return Promise.all(
+      this.#options.agents().map(async ({ id, name, model, workspace, queue }, at) => {
+        const first = (await this.#options.models.of(model))?.candidates[0] ?? null;
+        const contextWindow = first?.facts.contextWindow ?? null;
+        const named = first?.model.name ?? model ?? '';
+        return { id, name, model: named, contextWindow, workspace, queue, isDefault: at === 0 };
+      }),
+    );
+  }
+
+  #agent(key: SessionKey): AgentFacts | null {
+    return this.#options.agents().find(({ id }) => id === agentOf(key)) ?? null;
+  }
+
+  #modeOf({ ask, key }: RunState, session: SessionState | null) {
+    return ask.mode ?? session?.settings.queue ?? this.#agent(key)?.queue ?? 'followup';
+  }
+
+  #freshId(): SessionId {
+    return this.#options.newId() as SessionId;
+  }
+}

@@ -1,0 +1,197 @@
+import type { RunEnd, RunState } from '../core/conversation/run.ts';
+import type { SessionKey } from '../core/conversation/session.ts';
+import type { RunId } from '../core/lane/lane.ts';
+import { answerOf } from './answer.ts';
+import type { Lanes } from './lanes.ts';
+import type { TalkOptions } from './options.ts';
+import { type Outcome, Turn } from './run.ts';
+import type { Scribe } from './scribe.ts';
+import { Summarizer } from './summarizer.ts';
+import type { Teller } from './teller.ts';
+
+/** A disk that is full is asked again. */
+const AGAIN_MS = 5_000;
+
+interface Tools {
+  readonly scribe: Scribe;
+  readonly teller: Teller;
+  readonly lanes: Lanes;
+}
+
+interface Playing {
+  readonly turn: Turn;
+  readonly done: Promise<void>;
+}
+
+/** Runs that are open: those that wait, and those that run, until the end of each is on disk and told. */
+export class Players {
+  readonly #options: TalkOptions;
+  readonly #tools: Tools;
+  readonly #open = new Map<RunId, RunState>();
+  readonly #playing = new Map<RunId, Playing>();
+  /** Ends of runs that never began, being stored. */
+  readonly #dropping = new Map<RunId, Promise<void>>();
+  readonly #ears = new Map<RunId, Set<(state: RunState | null) => void>>();
+  #isEnding = false;
+  #wake: () => void = () => {};
+  readonly #woken = new Promise<void>((resolve) => {
+    this.#wake = resolve;
+  });
+
+  constructor(options: TalkOptions, tools: Tools) {
+    this.#options = options;
+    this.#tools = tools;
+  }
+
+  /** It was accepted, and will begin. */
+  expect(run: RunState): void {
+    this.#open.set(run.id, run);
+  }
+
+  open(key: SessionKey): readonly RunState[] {
+    return [...this.#open.values()].filter((run) => run.key === key);
+  }
+
+  /** The run in which what was said in `run` is being answered; `null`: it is none that joined. */
+  into(run: RunId): RunId | null {
+    for (const { turn } of this.#playing.values()) if (turn.joined.includes(run)) return turn.id;
+    return null;
+  }
+
+  /** Told of the end of a run, once; of `null` when the gateway ends before. */
+  hear(run: RunId): { readonly ended: Promise<RunState | null>; close(): void } {
+    const ears = this.#ears.get(run) ?? new Set();
+    this.#ears.set(run, ears);
+    let ear: (state: RunState | null) => void = () => {};
+    const ended = new Promise<RunState | null>((resolve) => {
+      ear = resolve;
+    });
+    ears.add(ear);
+    return {
+      ended,
+      close: () => {
+        ears.delete(ear);
+        if (ears.size === 0 && this.#ears.get(run) === ears) this.#ears.delete(run);
+      },
+    };
+  }
+
+  // ---- what a lane says ----------------------------------------------------------------------------------------------------
+
+  start(key: SessionKey, id: RunId, joining: readonly RunId[]): void {
+    const run = this.#open.get(id);
+    // What waits when the gateway ends begins at its next start.
+    if (this.#isEnding || run === undefined) return;
+    const { scribe, teller, lanes } = this.#tools;
+    const turn = new Turn(run, joining, {
+      ...this.#options,
+      scribe,
+      teller,
+      summarizer: new Summarizer(scribe),
+      boundary: () => (this.#isEnding ? [] : lanes.boundary(key)),
+    });
+    const done = this.#play(turn).catch((error) => this.#options.diary.error('a run was not ended', error));
+    this.#playing.set(id, { turn, done });
+  }
+
+  stop(run: RunId): void {
+    this.#playing.get(run)?.turn.stop('aborted');
+  }
+
+  drop(run: RunId): void {
+    const done = this.#close(run, { kind: 'aborted' }, null).finally(() => this.#dropping.delete(run));
+    this.#dropping.set(run, done);
+    // Told to whoever waits for it.
+    done.catch((error) => this.#options.diary.error('an end was not stored', error));
+  }
+
+  /** Once those that were told to stop have, and those that were dropped are stored as ended. */
+  async over(key: SessionKey, run: RunId | null, dropped: readonly RunId[]): Promise<void> {
+    const playing = [...this.#playing.values()].filter(
+      ({ turn }) => turn.key === key && (run === null || turn.id === run),
+    );
+    await Promise.all([...playing.map(({ done }) => done), ...dropped.map((id) => this.#dropping.get(id))]);
+  }
+
+  // ---- runs ------------------------------------------------------------------------------------------------------------------
+
+  async #play(turn: Turn): Promise<void> {
+    const { lanes } = this.#tools;
+    // Later than whoever sent it is answered.
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      if (this.#isEnding) return;
+      await this.#finish(turn, await turn.walk());
+    } finally {
+      this.#playing.delete(turn.id);
+      if (!this.#isEnding) lanes.ended(turn.key);
+    }
+  }
+
+  /** Stored, then told. */
+  async #finish(turn: Turn, { end, rows, taken, context, text, stop }: Outcome): Promise<void> {
+    const { id: run, key, joined } = turn;
+    const { scribe, teller } = this.#tools;
+    const leaf = { rows, taken, ...(context === undefined ? {} : { context }) };
+    try {
+      const written = await this.#kept(() => scribe.end({ run, joined, end, ...leaf }));
+      teller.session({ key, reason: 'run', session: written.session, rows: written.rows });
+      for (const state of written.runs) this.#over(state, text, stop);
+    } catch (error) {
+      this.#options.diary.error('the end of a run', error);
+      // It is found open at the next start, and ended there.
+      if (this.#isEnding) return;
+      const gone: RunEnd = { kind: 'error', code: 'internal', text: 'its conversation is gone' };
+      for (const id of [...joined, run]) await this.#close(id, gone, null);
+    }
+  }
+
+  /** The gateway died while it ran. */
+  async interrupted(run: RunState): Promise<void> {
+    const answer = await answerOf(this.#options.store, run.id);
+    await this.#close(run.id, { kind: 'interrupted' }, answer?.text ?? null);
+  }
+
+  /** Ends what runs as interrupted, in at most `graceMs`. What waits stays open. */
+  async end(graceMs: number): Promise<void> {
+    this.#isEnding = true;
+    this.#wake();
+    for (const { turn } of this.#playing.values()) turn.stop('interrupted');
+    const all = Promise.allSettled([
+      ...[...this.#playing.values()].map(({ done }) => done),
+      ...this.#dropping.values(),
+    ]);
+    let cancel = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#options.clock.after(graceMs, resolve);
+    });
+    await Promise.race([all, late]);
+    cancel();
+    for (const ears of this.#ears.values()) for (const ear of ears) ear(null);
+  }
+
+  async #close(id: RunId, end: RunEnd, text: string | null): Promise<void> {
+    const state = await this.#kept(() => this.#tools.scribe.close(id, end));
+    if (state !== null) this.#over(state, text, end.kind);
+  }
+
+  #over(state: RunState, text: string | null, stop: string): void {
+    this.#open.delete(state.id);
+    this.#tools.teller.run(state.id, state.key, { kind: 'end', state, text, stop });
+    for (const ear of this.#ears.get(state.id) ?? []) ear(state);
+  }
+
+  /** Until the disk has room: an end that isn't stored is none. */
+  async #kept<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        const passes = error instanceof Error && error.name === 'StoreUnavailable';
+        if (!passes || this.#isEnding) throw error;
+        this.#options.diary.error('the end of a run is not stored yet', error);
+        await Promise.race([this.#woken, new Promise<void>((r) => void this.#options.clock.after(AGAIN_MS, r))]);
+      }
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import type { Giver } from '../core/authz/principal.ts';
+import type { Instant } from '../core/base/instant.ts';
+import type { Row, Sender } from '../core/conversation/row.ts';
+import type { RunState } from '../core/conversation/run.ts';
+import type { SessionKey, SessionSettings, SessionState } from '../core/conversation/session.ts';
+import type { Mode, RunId } from '../core/lane/lane.ts';
+
+/** Longest message, in bytes of UTF-8. */
+export const TEXT_MAX = 1024 * 1024;
+/** What may come with one message; bytes as they are, not as base64. */
+export const ATTACHMENT_MAX = {
+  count: 10,
+  imageBytes: 6_291_456,
+  textBytes: 1024 * 1024,
+  totalBytes: 19_464_192,
+} as const;
+
+/** What comes with a message, as bytes: images and text files (bounded by `ATTACHMENT_MAX`). */
+export interface Enclosure {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly base64: string;
+}
+
+export interface Send {
+  /** The idempotency key: what it was accepted for stays what it means, across restarts. */
+  readonly id: RunId;
+  readonly key: SessionKey;
+  /** On whose behalf (A12). */
+  readonly giver: Giver;
+  readonly from: Sender;
+  readonly text: string;
+  readonly enclosures?: readonly Enclosure[];
+  readonly mode?: SessionSettings['queue'];
+  readonly model?: string;
+  readonly thinking?: string;
+}
+
+export type UnknownModel = Extract<RefusedSend, { readonly code: 'unknown_model' }>;
+
+/** `again`: it was accepted before, and is as it is now. */
+export type Accepted = { readonly run: RunState; readonly again: boolean };
+
+export type RefusedSend =
+  /** The id was used for something else, or by somebody else. */
+  | { readonly code: 'run_conflict' }
+  /** WAITING_MAX messages wait in this session. */
+  | { readonly code: 'lane_full' }
+  | { readonly code: 'unknown_agent'; readonly agent: string }
+  | { readonly code: 'unknown_model'; readonly model: string }
+  | { readonly code: 'too_large'; readonly text: string }
+  /** Neither an image nor a text file, or no base64. */
+  | { readonly code: 'bad_attachment'; readonly text: string }
+  /** The gateway ends. */
+  | { readonly code: 'stopping' }
+  /** No gateway runs here: conversations can be read, and nobody thinks. */
+  | { readonly code: 'not_running' };
+
+/** What happens, in the order in which it does. `seq` counts the events of one run from 1, without a gap. */
+export type RunEvent =
+  | ({ readonly run: RunId; readonly key: SessionKey; readonly seq: number; readonly at: Instant } & (
+      | { readonly kind: 'start'; readonly startedAt: Instant }
+      | { readonly kind: 'model'; readonly provider: string; readonly model: string }
+      /** `text`: all of this answer so far; `delta`: what is new. Cut where a step with tools begins another answer. */
+      | { readonly kind: 'text'; readonly text: string; readonly delta: string }
+      | { readonly kind: 'usage'; readonly outputTokens: number }
+      | { readonly kind: 'retry'; readonly why: string; readonly waitMs: number }
+      | { readonly kind: 'compaction'; readonly phase: 'start' | 'end' }
+      /** Last of every run that was accepted, also of one that never began. `text`: the whole answer, `null`: none. */
+      | { readonly kind: 'end'; readonly state: RunState; readonly text: string | null; readonly stop: string }
+    ))
+  /** A session was made, changed, reset or deleted, or has new rows; `session`: `null` once deleted. */
+  | {
+      readonly kind: 'session';
+      readonly key: SessionKey;
+      readonly reason: 'created' | 'send' | 'run' | 'patch' | 'reset' | 'delete' | 'compact' | 'inject';
+      readonly session: SessionState | null;
+      /** The rows that were added. */
+      readonly rows: readonly Row[];
+    };
+
+export interface Agent {
+  readonly id: string;
+  readonly name: string;
+  /** `provider/model`; how it is chosen: main/models.ts. */
+  readonly model: string;
+  readonly contextWindow: number | null;
+  readonly workspace: string;
+  /** What becomes of a message while it is busy, where its session says nothing. */
+  readonly queue: Mode;
+  readonly isDefault: boolean;
+}
+
+/** Conversations and the runs in them. Whether the caller may is decided before (dispatch). */
+export interface Conversations {
+  /** The agents of the configuration, the default one first. */
+  agents(): Promise<readonly Agent[]>;
+  /** Resolves when the message is on disk: from then on it is never lost. */
+  send(send: Send): Promise<Accepted | RefusedSend>;
+  /**
+   * A message that the gateway answers itself, without a model and outside of the lane: `answer` is called once for its id,
+   * then run and row are stored, in the conversation that stands under the key by then. What `answer` throws is thrown.
+   */
+  command(send: Send, answer: () => Promise<string>): Promise<Accepted | RefusedSend>;
+  /** As it is once it has ended, or as it is after `timeoutMs`; `null`: no such run. */
+  wait(run: RunId, timeoutMs: number): Promise<RunState | null>;
+  /** What it answered; `null`: nothing yet, or nothing at all. */
+  answer(run: RunId): Promise<{ readonly text: string; readonly model: string } | null>;
+  /** Ends a run of the session, or all of them with what waits. The model's connection is closed before this resolves. */
+  abort(key: SessionKey, run: RunId | null): Promise<readonly RunId[]>;
+  session(key: SessionKey): Promise<SessionState | null>;
+  sessions(filter: { readonly agent?: string; readonly limit: number }): Promise<readonly SessionState[]>;
+  /** The last rows before `before`, oldest first. */
+  tail(key: SessionKey, limit: number, before?: number): Promise<readonly Row[]>;
+  /** Runs of the session that wait or run. */
+  open(key: SessionKey): readonly RunState[];
+  /** Begins another conversation under the key; what runs in it is aborted. `null`: there was none. */
+  reset(key: SessionKey, giver: Giver): Promise<SessionState>;
+  patch(
+    key: SessionKey,
+    giver: Giver,
+    settings: { readonly [K in keyof SessionSettings]: SessionSettings[K] | null },
+  ): Promise<SessionState | Extract<RefusedSend, { readonly code: 'unknown_model' }>>;
+  delete(key: SessionKey): Promise<boolean>;
+  /** Sums up what is old. `false`: there is nothing to sum up. */
+  compact(
+    key: SessionKey,
+  ): Promise<boolean | Extract<RefusedSend, { readonly code: 'stopping' } | { readonly code: 'not_running' }>>;
+  /** Puts in a row as the agent's words. */
+  inject(key: SessionKey, giver: Giver, text: string, label: string | null): Promise<Row>;
+  subscribe(listener: (event: RunEvent) => void): () => void;
+}
+
+/** The same, for whoever starts and ends it. */
+export interface Talk extends Conversations {
+  /**
+   * Ends as interrupted what ran when the gateway died, and begins what had been accepted and had not begun. Before
+   * anything is sent; whoever is to be told has subscribed.
+   */
+  start(): Promise<void>;
+  /** No more is accepted; what runs is ended as interrupted, what waits begins at the next start. At most `graceMs`. */
+  stop(graceMs: number): Promise<void>;
+  /** Forgets what is older than it is kept. */
+  prune(): Promise<void>;
+}

@@ -1,0 +1,110 @@
+// Talking to an agent on the command line: the answer as it comes, what it exits with, and a gateway that dies meanwhile.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Gateway, newStateDir, removeStateDir, start } from '../gateway.ts';
+import { startNobody } from '../modelserver.ts';
+import { until } from '../partner/peer.ts';
+import { type SlowModel, startSlowModel } from '../slowmodel.ts';
+
+const local = { enabled: false };
+const lab = (baseUrl: string) => ({
+  models: { local, providers: { lab: { kind: 'openai-compatible', baseUrl, models: [{ id: 'm' }] } } },
+  agents: { defaults: { model: { primary: 'lab/m' } } },
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: an answer is looked into as it comes
+const linesOf = (stdout: string): any[] =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+describe('latchkey agent', () => {
+  let gateway: Gateway;
+  beforeAll(async () => {
+    gateway = await start({ config: { models: { local } } });
+  });
+  afterAll(() => gateway?.stop());
+
+  it('rule: prints the answer and nothing else; with --json one object a line, the last says that it is done', async () => {
+    const { code, stdout, stderr } = await gateway.cli(['agent', '-m', '/say one two']);
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'one two\n', stderr: '' });
+    const json = await gateway.cli(['agent', '-m', '/say one two', '--session', 'other', '--json']);
+    const lines = linesOf(json.stdout);
+    expect(lines[0]).toMatchObject({ event: 'accepted', status: 'started' });
+    expect(lines.at(-1)).toMatchObject({ done: true, status: 'ok', text: 'one two' });
+    const said = lines.filter(({ event }) => event === 'text').map(({ text }) => text);
+    expect(said.join('')).toBe('one two');
+  });
+
+  it('T19: the same message under one id is said once', async () => {
+    const args = ['agent', '-m', 'hello', '--session', 'twice', '--id', 'one-id'];
+    expect((await gateway.cli(args)).code).toBe(0);
+    expect((await gateway.cli(args)).code).toBe(0);
+    const { stdout } = await gateway.cli(['sessions', 'tail', 'twice', '--json']);
+    expect(linesOf(stdout).filter(({ role }) => role === 'user')).toHaveLength(1);
+  });
+
+  it('A16: what cannot be said exits 1 and says what, why and what to do', async () => {
+    const { code, stderr } = await gateway.cli(['agent', '--agent', 'nobody', '-m', 'x']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/unknown_agent[\s\S]*why: [\s\S]*do: /);
+    expect((await gateway.cli(['agent', '-m', ' '])).code).toBe(2);
+    expect((await gateway.cli(['sessions', 'show', 'nosuch'])).code).toBe(1);
+  });
+
+  it('A11: with no gateway the sessions can be read, and nobody thinks', async () => {
+    const stateDir = newStateDir({ models: { local } });
+    try {
+      const own = await start({ stateDir });
+      await own.cli(['agent', '-m', 'hello']);
+      await own.halt();
+      const listed = await own.cli(['sessions', 'list', '--json']);
+      expect(JSON.parse(listed.stdout)).toMatchObject({ count: 1, sessions: [{ key: 'agent:main:main', rows: 2 }] });
+      const said = await own.cli(['agent', '-m', 'x']);
+      expect(said.code).toBe(75);
+      expect(said.stderr).toContain('gateway run');
+    } finally {
+      removeStateDir(stateDir);
+    }
+  });
+});
+
+describe('an agent that does not come to its end', () => {
+  let model: SlowModel;
+  beforeAll(async () => {
+    model = await startSlowModel();
+  });
+  afterAll(() => model?.stop());
+
+  it('A16: a model that is away is said so, with exit 1', async () => {
+    const dead = await startNobody();
+    const gateway = await start({ config: lab(`http://127.0.0.1:${dead.port}/v1`) });
+    try {
+      const { code, stdout, stderr } = await gateway.cli(['agent', '-m', 'hello', '--json']);
+      expect(code).toBe(1);
+      expect(linesOf(stdout).at(-1)).toMatchObject({ done: true, status: 'error', outcome: 'error' });
+      expect(stderr).toMatch(/the agent did not finish\n {2}why: [^\n]+\n {2}run: latchkey [^\n]+\n$/);
+    } finally {
+      await gateway.stop();
+      dead.stop();
+    }
+  });
+
+  it('T19: kill -9 in the middle: the command waits for the gateway, and says that it was interrupted', async () => {
+    const stateDir = newStateDir(lab(model.url));
+    try {
+      const first = await start({ stateDir });
+      const saying = first.cli(['agent', '-m', 'go on', '--json']);
+      await until('the model is asked', () => model.open() === 1, 20_000);
+      await first.kill();
+      const second = await start({ stateDir });
+      const { code, stdout, stderr } = await saying;
+      expect(code).toBe(1);
+      expect(linesOf(stdout).at(-1)).toMatchObject({ done: true, outcome: 'interrupted' });
+      expect(stderr).toContain('the gateway went away');
+      await second.halt();
+    } finally {
+      removeStateDir(stateDir);
+    }
+  });
+});
