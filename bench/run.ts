@@ -30,6 +30,42 @@ const FIGURES: readonly Figure[] = [commands, startup, memory, handshake, call, 
 const PEER_FIGURES: readonly PeerFigure[] = [peerCommands, peerStartup, peerConnects, peerCalls, peerApprovals, storms];
 const RESULTS = join(import.meta.dirname, 'RESULTS.md');
 
+const USAGE = 64;
+const HELP = `Measures Latchkey, each figure beside its raw limit on this machine. Linux only.
+
+  npm run bench                     every figure: some minutes; written to bench/RESULTS.md
+  npm run bench -- --peer           the same work done by OpenClaw, beside it: about 20 minutes on an idle machine
+
+  --only NAME   one figure (repeatable): ${FIGURES.map(({ name }) => name).join(', ')};
+                with --peer: ${PEER_FIGURES.map(({ name }) => name).join(', ')}
+  --quick       small counts, for looking
+  --peer        installs OpenClaw's releases from the npm registry into LATCHKEY_INTEROP_CACHE, else into a folder of
+                your cache
+
+bench/RESULTS.md is written by whole runs only: without --only and --quick.
+`;
+
+/** Ends the run with a line for a person. */
+function stop(what: string): never {
+  console.error(`bench: ${what}\n  run: npm run bench -- --help`);
+  process.exit(USAGE);
+}
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        peer: { type: 'boolean', default: false },
+        only: { type: 'string', multiple: true, default: [] },
+        quick: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return stop(error instanceof Error ? error.message : String(error));
+  }
+}
+
 interface Measurable<E, S> {
   readonly name: string;
   measure(place: Place, extent: E): Promise<S>;
@@ -51,8 +87,7 @@ async function measured<E, S>(figure: Measurable<E, S>, extent: E): Promise<S> {
 function chosen<F extends { readonly name: string }>(figures: readonly F[], only: readonly string[]): readonly F[] {
   const unknown = only.filter((name) => !figures.some((figure) => figure.name === name));
   if (unknown.length === 0) return only.length === 0 ? figures : figures.filter(({ name }) => only.includes(name));
-  console.error(`bench: no figure ${unknown.join(', ')}; there are: ${figures.map(({ name }) => name).join(', ')}`);
-  process.exit(64);
+  return stop(`no figure ${unknown.join(', ')}; there are: ${figures.map(({ name }) => name).join(', ')}`);
 }
 
 const say = (line: string): void => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
@@ -88,13 +123,11 @@ async function besidePeers(figures: readonly PeerFigure[], { isQuick }: Extent):
   console.log('\nwritten to bench/RESULTS.md');
 }
 
-const { values } = parseArgs({
-  options: {
-    peer: { type: 'boolean', default: false },
-    only: { type: 'string', multiple: true, default: [] },
-    quick: { type: 'boolean', default: false },
-  },
-});
+const values = options();
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 if (process.platform !== 'linux') {
   console.error('bench: reads /proc, so it runs on Linux');
   process.exit(78);

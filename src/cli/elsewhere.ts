@@ -22,9 +22,13 @@ export function elsewhere(context: Context): readonly Elsewhere[] {
   const found = hostOf(context, readRun(context.state.path), []).others.flatMap(({ kind, pid, stateDir, port }) =>
     kind === 'latchkey' && pid !== null && stateDir !== null && port !== null ? [{ pid, stateDir, port }] : [],
   );
-  const home = context.host.env.HOME || homedir();
-  const isNear = ({ stateDir }: Elsewhere) => stateDir.startsWith(`${home}${sep}`);
-  return [...found.filter(isNear), ...found.filter((one) => !isNear(one))];
+  const near = nearOf(context, found);
+  return [...near, ...found.filter((one) => !near.includes(one))];
+}
+
+function nearOf({ host }: Context, found: readonly Elsewhere[]): readonly Elsewhere[] {
+  const home = host.env.HOME || homedir();
+  return found.filter(({ stateDir }) => stateDir.startsWith(`${home}${sep}`));
 }
 
 /** `another Latchkey runs on this host: pid 12, state /srv/lk`; `''`: none does. */
@@ -39,9 +43,11 @@ export function elsewhereText(found: readonly Elsewhere[]): string {
  * The same command for the gateway that runs; `null`: somebody named this state directory, or which one was meant can't
  * be told. A secret in the line is not repeated.
  */
-export function sameElsewhere({ state, host }: Context, found: readonly Elsewhere[]): string | null {
-  const [only] = found;
-  if (only === undefined || found.length > 1 || state.from !== 'default') return null;
+export function sameElsewhere(context: Context, found: readonly Elsewhere[]): string | null {
+  const { state, host } = context;
+  const near = nearOf(context, found);
+  const [only, ...more] = near.length > 0 ? near : found;
+  if (only === undefined || more.length > 0 || state.from !== 'default') return null;
   const isOpen = !host.argv.some((word) => /^--(token|password|setup-code|params|value)/.test(word));
   const words = isOpen && !host.argv.includes('set') ? host.argv : ['status'];
   return `latchkey --state-dir ${shellWord(only.stateDir)} ${words.map(shellWord).join(' ')}`;

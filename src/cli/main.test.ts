@@ -236,3 +236,26 @@ test('A11, threat 59: a state directory that others can write is refused by ever
   }
   expect(cli.calls).toEqual([]);
 });
+
+test('rule: what npm started is corrected as npm starts it, and only then', async () => {
+  const env = { npm_lifecycle_event: 'start', npm_package_name: 'latchkey' };
+  const argv = ['gateway', 'run', '--prot', '18790'];
+  expect((await cli.run(argv, { env })).err).toContain('run: npm start -- --port 18790\n');
+  expect((await cli.run(argv)).err).toContain('run: latchkey gateway run --port 18790\n');
+  const other = { ...env, npm_package_name: 'mine' };
+  expect((await cli.run(argv, { env: other })).err).toContain('run: latchkey gateway run --port 18790\n');
+  expect((await cli.run(['devices', 'lst'], { env })).err).toContain('run: latchkey devices list\n');
+});
+
+test('rule: options that npx kept to itself are missed by their address, and no value is repeated', async () => {
+  const { code, err } = await cli.run(['ws://127.0.0.1:18789', 'a-secret', 'status']);
+  expect(code).toBe(2);
+  expect(err).toContain('run: npx --no -- latchkey --url ws://127.0.0.1:18789 status\n');
+  expect(err).not.toContain('a-secret');
+});
+
+test('A14 the help offers no setup code on the command line', async () => {
+  const { out } = await cli.run(['--help']);
+  expect(out).toMatch(/--setup-code <-> /);
+  expect(out).toContain('--setup-code-file <file>');
+});

@@ -74,7 +74,7 @@ function misunderstood(error: Error & { code: string }, at: Command, argv: reado
     return new Failure(EXIT.usage, { what, why: 'the version is asked by an option', run: `${line} --version` });
   }
   // `npx --no latchkey --url …`: without `--` npx keeps the options to itself, and hands on their values.
-  if (error.code === 'commander.unknownCommand' && at.parent === null && /^wss?:\/\//.test(word)) {
+  if (error.code === 'commander.unknownCommand' && argv[0] === word && /^wss?:\/\//.test(word)) {
     return new Failure(EXIT.usage, {
       what: `a gateway's address stands where a command is expected`,
       why: 'the option --url before it is missing; npx keeps options to itself unless -- stands before latchkey',

@@ -7,13 +7,15 @@ import { parseArgs } from 'node:util';
 import { abroad } from './abroad.ts';
 import { commands } from './commands.ts';
 import { narrowed } from './narrowed.ts';
+import { outcomeOf } from './outcome.ts';
 import type { Part, Result } from './part.ts';
 import { raw } from './raw.ts';
 import { cacheFolder, installed, isReleaseName, RELEASES, type Release, type ReleaseName } from './release.ts';
 import { seedProofs, seeds } from './seed.ts';
-import { type Column, columnOf, compare, type Page, parse, render, type Table, withColumn } from './table.ts';
+import { type Column, columnOf, type Page, parse, render, renderTables, type Table, withColumn } from './table.ts';
+import { talk } from './talk.ts';
 
-const PARTS: readonly Part[] = [commands('latchkey'), seeds, narrowed, raw, abroad];
+const PARTS: readonly Part[] = [commands('latchkey'), seeds, narrowed, raw, abroad, talk];
 
 /** What is run against OpenClaw's own gateway: the same judges must find what is known to fail there. */
 const PROOFS: readonly Part[] = [commands('openclaw'), seedProofs];
@@ -162,8 +164,8 @@ async function runPart(part: Part, release: Release, values: Options): Promise<R
   }
 }
 
-/** Tells what was found. */
-function show(page: Page, runs: readonly Run[], json: boolean): void {
+/** Tells what was found: not the page, which says that it was written. */
+function show(runs: readonly Run[], json: boolean): void {
   if (json) {
     for (const { part, release, column } of runs)
       for (const [row, finding] of column) console.log(JSON.stringify({ part: part.name, release, row, ...finding }));
@@ -174,26 +176,36 @@ function show(page: Page, runs: readonly Run[], json: boolean): void {
     const own = runs.filter((run) => run.part === part);
     return own.reduceRight((table, { release, column }) => withColumn(table, release, column), empty);
   });
-  console.log(render({ ...page, date: today(), tables }));
+  console.log(renderTables(tables));
 }
 
 function today(): string {
   return new Date().toISOString().slice(0, 10);
 }
 
-/** Compares each run with its column. @returns whether nothing is worse or missing */
-function judgeRuns(page: Page, runs: readonly Run[], whole: boolean): boolean {
-  let isGood = true;
-  let isBetter = false;
-  for (const { part, release, column } of runs) {
-    for (const { kind, row, what } of compare(columnOf(tableOf(page, part), release), column, whole)) {
-      console.error(`${kind === 'says' ? 'says something else' : kind}: ${part.name}, ${release}, ${row}: ${what}`);
-      if (kind === 'worse' || kind === 'missing') isGood = false;
-      else isBetter = true;
-    }
-  }
-  if (isBetter) console.error('  run: npm run interop -- --update');
-  return isGood;
+/** How the run ends, with a line for each difference to what is expected. */
+function concluded(
+  kind: Kind,
+  page: Page,
+  runs: readonly Run[],
+  values: Options,
+): { isGood: boolean; verdict: string } {
+  const rows = runs.reduce((sum, { column }) => sum + column.size, 0);
+  const { name } = FILES[kind];
+  if (values.update) return { isGood: true, verdict: `${rows} rows, written to test/interop/${name}` };
+  if (kind === 'openclaw') return { isGood: true, verdict: `${rows} rows, compared with nothing` };
+  const outcome = outcomeOf(
+    runs.map(({ part, release, column }) => ({
+      part: part.name,
+      release,
+      expected: columnOf(tableOf(page, part), release),
+      found: column,
+    })),
+    !values.quick,
+  );
+  for (const line of outcome.lines) console.error(line);
+  if (outcome.isNews) console.error('  run: npm run interop -- --update');
+  return outcome;
 }
 
 function update(kind: Kind, page: Page, runs: readonly Run[]): void {
@@ -236,15 +248,18 @@ async function main(): Promise<number> {
       if (run !== null && values.update) update(kind, pageOf(kind), [run]);
     }
   }
-  show(page, runs, values.json);
-  const compares = kind === 'latchkey' && !values.update;
-  const isGood = !compares || judgeRuns(page, runs, !values.quick);
+  show(runs, values.json);
+  const { isGood, verdict } = concluded(kind, page, runs, values);
   const minutes = Math.round((performance.now() - began) / 6_000) / 10;
   const missing = names.filter((name) => releases.every((release) => release.name !== name));
   const rows = runs.reduce((sum, { column }) => sum + column.size, 0);
-  if (values.json) console.log(JSON.stringify({ done: true, rows, isGood, notRun: missing, minutes }));
-  else console.error(`${rows} rows in ${minutes} min${missing.length > 0 ? `; not run: ${missing.join(', ')}` : ''}`);
-  return isWhole && isGood && releases.length > 0 ? 0 : 1;
+  const passed = isWhole && isGood && releases.length > 0;
+  if (values.json) console.log(JSON.stringify({ done: true, rows, isGood: passed, verdict, notRun: missing, minutes }));
+  else {
+    if (missing.length > 0) console.error(`not run: ${missing.join(', ')}`);
+    console.error(`${verdict}; ${minutes} min: ${passed ? 'passed' : 'failed'}`);
+  }
+  return passed ? 0 : 1;
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));

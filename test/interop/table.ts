@@ -58,8 +58,12 @@ function renderTable({ name, about, rows }: Table): string {
 }
 
 export function render({ title, made, date, tables }: Page): string {
-  const sections = tables.map(renderTable);
-  return `${[`# ${title}`, made.trim(), `${DATE}${date}`, ...sections].join('\n\n')}\n`;
+  return [`# ${title}`, made.trim(), `${DATE}${date}`, renderTables(tables)].join('\n\n');
+}
+
+/** The tables alone: what was found, without a word of when the page was written. */
+export function renderTables(tables: readonly Table[]): string {
+  return `${tables.map(renderTable).join('\n\n')}\n`;
 }
 
 /** Cells of a line of a table: a bar that is escaped is none. */
@@ -129,9 +133,9 @@ export function withColumn(table: Table, release: ReleaseName, column: Column): 
   return { ...table, rows };
 }
 
-/** `worse` and `missing` fail a run; `better` and `says` are told. */
+/** `missing`: expected and not found; `unexpected`: found, and no expectation to compare it with. */
 export interface Difference {
-  readonly kind: 'worse' | 'missing' | 'better' | 'says';
+  readonly kind: 'worse' | 'missing' | 'unexpected' | 'better' | 'says';
   readonly row: string;
   readonly what: string;
 }
@@ -144,14 +148,14 @@ function difference(row: string, was: Finding, is: Finding): Difference | null {
   return { kind: isLost || isWorse(is.verdict, was.verdict) ? 'worse' : 'better', row, what };
 }
 
-/** @param whole false: rows that weren't run on purpose are not missed */
+/** @param whole false: rows that weren't run on purpose are not missed; those without expectation are told all the same */
 export function compare(expected: Column, found: Column, whole: boolean): readonly Difference[] {
   const differences: Difference[] = [];
   for (const [row, is] of found) {
     const was = expected.get(row);
     const one: Difference | null =
-      was === undefined ? { kind: 'missing', row, what: `not expected: ${cellOf(is)}` } : difference(row, was, is);
-    if (one !== null && (whole || one.kind !== 'missing')) differences.push(one);
+      was === undefined ? { kind: 'unexpected', row, what: cellOf(is) } : difference(row, was, is);
+    if (one !== null) differences.push(one);
   }
   if (!whole) return differences;
   for (const row of expected.keys()) if (!found.has(row)) differences.push({ kind: 'missing', row, what: 'not found' });

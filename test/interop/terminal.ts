@@ -15,11 +15,29 @@ const shellWord = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 /** It needs a terminal; `script` gives it one. */
 export const hasTerminal = (): boolean => program('script') !== null;
 
+/** What a person has before them. */
+export interface Screen {
+  /** All that was ever drawn, without what moves and colours it. */
+  text(): string;
+  /** As from the keyboard, and Enter after it: in a piece of its own, else 2026.9.6 takes both as pasted. */
+  type(text: string): Promise<void>;
+}
+
+const ESCAPE = String.fromCharCode(27);
+const DRAWING = new RegExp(
+  `${ESCAPE}(\\[[0-9;?>=<]*[A-Za-z]|\\][^${ESCAPE}\\u0007]*(\\u0007|${ESCAPE}\\\\)|[=>_PX^][^${ESCAPE}]*)`,
+  'g',
+);
+
 /** Runs it until `isDone`; then it is ended. @throws Error with the end of its screen when that takes too long */
-export async function inTerminal(release: Release, home: Home, isDone: () => Promise<boolean>): Promise<void> {
+export async function inTerminal(
+  release: Release,
+  home: Home,
+  isDone: (screen: Screen) => Promise<boolean>,
+): Promise<void> {
   const script = program('script');
   if (script === null) throw new Error('script (Debian: bsdutils) is not installed');
-  const line = [process.execPath, release.entry, 'tui'].map(shellWord).join(' ');
+  const line = `stty cols 160 rows 48; exec ${[process.execPath, release.entry, 'tui'].map(shellWord).join(' ')}`;
   const child = spawn(script, ['-qfec', line, '/dev/null'], {
     env: { ...environment(home), TERM: 'xterm' },
     cwd: home.path,
@@ -31,11 +49,19 @@ export async function inTerminal(release: Release, home: Home, isDone: () => Pro
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     screen += text;
   });
+  const seen: Screen = {
+    text: () => screen.replaceAll(DRAWING, ''),
+    async type(text) {
+      child.stdin.write(text);
+      await sleep(LOOK_MS);
+      child.stdin.write('\r');
+    },
+  };
   const deadline = performance.now() + PATIENCE_MS;
   let done = false;
   while (!done && child.exitCode === null && performance.now() < deadline) {
     await sleep(LOOK_MS);
-    done = await isDone();
+    done = await isDone(seen);
   }
   // `script` hands the end of its input on; the group takes whoever is left.
   const { pid } = child;
@@ -45,5 +71,5 @@ export async function inTerminal(release: Release, home: Home, isDone: () => Pro
     await closed;
     clearTimeout(timer);
   }
-  if (!done) throw new Error(`the tui of ${release.name} came to nothing: ${screen.slice(-200)}`);
+  if (!done) throw new Error(`the tui of ${release.name} came to nothing: ${seen.text().slice(-400)}`);
 }

@@ -7,6 +7,7 @@ import { repeatedLines } from '../interop/aftermath.ts';
 import { gatewayPart, readingCommands } from '../interop/command.ts';
 import { type Facts, judge } from '../interop/judge.ts';
 import type { Ran } from '../interop/openclaw.ts';
+import { outcomeOf } from '../interop/outcome.ts';
 import { type Column, columnOf, compare, type Page, parse, render, withColumn } from '../interop/table.ts';
 import type { Finding, Verdict } from '../interop/verdict.ts';
 
@@ -70,13 +71,55 @@ describe('rule: the tables of interop', () => {
     ['better', finding('fails', 'x'), finding('works'), ['better']],
     ['can be run now', finding('not run'), finding('works'), ['better']],
     ['other words', finding('fails', 'x'), finding('fails', 'y'), ['says']],
-    ['not expected', null, finding('works'), ['missing']],
+    ['not expected', null, finding('works'), ['unexpected']],
     ['not found', finding('works'), null, ['missing']],
   ])('rule: a row that is %s is told as such', (_, was, is, kinds) => {
     const column = (one: Finding | null): Column => new Map(one === null ? [] : [['row', one]]);
     expect(compare(column(was), column(is), true).map(({ kind }) => kind)).toEqual(kinds);
     const quick = kinds.filter((kind) => kind !== 'missing');
     expect(compare(column(was), column(is), false).map(({ kind }) => kind)).toEqual(quick);
+  });
+});
+
+describe('rule: how a run of interop ends', () => {
+  const run = (expected: Column, found: Column) => [{ part: 'one', release: '2026.9.6', expected, found } as const];
+  const of = (...rows: readonly (readonly [string, Verdict])[]): Column =>
+    new Map(rows.map(([row, verdict]) => [row, finding(verdict)]));
+
+  it('rule: the last line counts each row once', () => {
+    const expected = of(['same', 'works'], ['up', 'fails'], ['down', 'works'], ['gone', 'works']);
+    const { verdict, isGood, lines } = outcomeOf(
+      run(expected, of(['same', 'works'], ['up', 'works'], ['down', 'fails'], ['new', 'works'])),
+      true,
+    );
+    expect(verdict).toBe('1 rows as expected, 1 better, 1 worse, 1 without expectation, 1 expected and not found');
+    expect(isGood).toBe(false);
+    expect(lines).toHaveLength(4);
+  });
+
+  it('rule: a column without any expectation fails, whole and quick', () => {
+    for (const whole of [true, false]) {
+      const { isGood, verdict, lines } = outcomeOf(run(of(), of(['a', 'works'], ['b', 'works'])), whole);
+      expect(isGood).toBe(false);
+      expect(verdict).toBe('0 rows as expected, 0 better, 0 worse, 2 without expectation');
+      expect(lines[0]).toContain('nothing is expected: one, 2026.9.6');
+    }
+  });
+
+  it('rule: in a quick look a row without expectation is told, and does not fail', () => {
+    const [expected, found] = [of(['a', 'works'], ['long', 'works']), of(['a', 'works'], ['new', 'works'])];
+    const { isGood, lines } = outcomeOf(run(expected, found), false);
+    expect(isGood).toBe(true);
+    expect(lines).toEqual(['without expectation: one, 2026.9.6, new: works']);
+    expect(outcomeOf(run(expected, found), true).isGood).toBe(false);
+  });
+
+  it('rule: other words are as expected, and told; nothing that ran is no pass', () => {
+    const column = (says: string): Column => new Map([['a', finding('fails', says)]]);
+    const { isGood, isNews, verdict } = outcomeOf(run(column('x'), column('y')), true);
+    expect({ isGood, isNews }).toEqual({ isGood: true, isNews: true });
+    expect(verdict).toBe('1 rows as expected (1 in other words), 0 better, 0 worse, 0 without expectation');
+    expect(outcomeOf([], true).isGood).toBe(false);
   });
 });
 

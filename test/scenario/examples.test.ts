@@ -61,6 +61,11 @@ describe('rule: the examples of --help', () => {
         return identity.id;
       },
       KEY: async () => identity.publicKey,
+      SESSION: async () => {
+        const owner = await gateway.owner();
+        await owner.ask('chat.inject', { sessionKey: identity.id, message: 'hello' });
+        return identity.id;
+      },
     };
     const [program, ...args] = line.split(' ');
     expect(program).toBe('latchkey');

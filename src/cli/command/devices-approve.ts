@@ -5,6 +5,7 @@ import { recordOf, recordsOf, textOf, textsOf } from '../value.ts';
 import { approveCommand, renderRequests } from './devices-list.ts';
 import { renderGiven } from './given.ts';
 import { requestNamed } from './named.ts';
+import { withSuccessor } from './successor.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 type Row = Readonly<Record<string, unknown>>;
@@ -21,7 +22,7 @@ export async function approve(context: Context, [given]: readonly string[], opti
       ...(until === null ? {} : { untilMs: until }),
     };
     const answer = await call('device.pair.approve', params).catch(async (error) => {
-      throw await (await import('./successor.ts')).withSuccessor(error, context, call, id);
+      throw await withSuccessor(error, context, call, id);
     });
     print(context, answer, () => renderApproved(context, recordOf(answer)));
     return EXIT.ok;

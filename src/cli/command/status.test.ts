@@ -199,3 +199,25 @@ test('A7 one who may not decide is not asked for the list, and is told in plain 
   const { out } = await cli.run(['status']);
   expect(out).toMatch(/your access +device: operator\.read\n/);
 });
+
+test('rule: --deep does not say that a file is in force which is not there', async () => {
+  makeStateDir(cli.stateDir);
+  const path = join(cli.stateDir, 'latchkey.json');
+  const answers = answering({ config: { path, problem: null, pending: [] } });
+  expect((await deep(answers)).of('configuration')?.detail).toBe(
+    `${path}: no such file, all is as by default, in force`,
+  );
+  writeFileSync(path, '{}');
+  const { out } = await cli.run(['status', '--deep']);
+  expect(out).toContain(`${path} is in force`);
+});
+
+test('A15 status names who asks as the list does: a device without a name, by what it says that it is', async () => {
+  const row = { requestId: 'q1', clientId: 'cli', clientVersion: '2026.3.13', clientMode: 'cli', platform: 'linux' };
+  await cli.gateway({
+    ...answering(),
+    'device.pair.list': { payload: { pending: [{ ...row, state: 'open', ts: NOW }], paired: [] } },
+  });
+  expect((await cli.run(['status'])).out).toContain('  q1  no name (cli 2026.3.13, linux)\n');
+  expect((await cli.run(['devices', 'list'])).out).toMatch(/who +no name \(cli 2026\.3\.13, linux\)/);
+});

@@ -44,3 +44,13 @@ test('rule: of several that begin so each is shown on a line of its own', async 
   expect(code).toBe(2);
   expect(err).toMatch(/^ {2}abcd1 {2}"phone", 1 min ago\n {2}abcd2 {2}"laptop", 1 min ago\n/);
 });
+
+test('A17 an id that names nothing leads to the newest refusal', async () => {
+  const details = { refusal: 'not_found' };
+  await cli.gateway({
+    'decision.explain': { error: { code: 'INVALID_REQUEST', message: 'unknown id', details } },
+  });
+  const { code, err } = await cli.run(['why', 'zzz']);
+  expect(code).toBe(1);
+  expect(err).toContain('run: latchkey why --last\n');
+});

@@ -1,4 +1,4 @@
-import { EXIT, Failure } from '../../system/failure.ts';
+import { EXIT, Failure, isFailure } from '../../system/failure.ts';
 import { claimText, escapeText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { renderAge, renderEnd } from '../duration.ts';
@@ -33,7 +33,8 @@ export async function why(
   try {
     story = recordOf(await withGateway(context, (call) => explained(context, call, id ?? null)));
   } catch (error) {
-    if (!isLast || refusalOf(error) !== 'not_found') throw error;
+    if (refusalOf(error) !== 'not_found') throw error;
+    if (!isLast) throw unknownId(context, error);
     print(context, { last: null }, () => 'Nothing was refused, as far as you may see.\n');
     return EXIT.ok;
   }
@@ -51,6 +52,13 @@ async function explained(context: Context, call: Call, id: string | null): Promi
     const list = await call('device.pair.list').catch(() => null);
     throw severalMeant(context, list, id) ?? error;
   }
+}
+
+/** What is looked for is most likely the newest refusal; the list of devices has no decisions in it. */
+function unknownId(context: Context, error: unknown): unknown {
+  if (!isFailure(error)) return error;
+  const { exitCode, what, why, cause } = error;
+  return new Failure(exitCode, { what, why, run: `${context.command} why --last` }, { cause });
 }
 
 function refusalOf(error: unknown): unknown {

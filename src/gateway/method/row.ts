@@ -4,6 +4,7 @@ import { ROLES, type Role, type Scope } from '../../core/authz/scope.ts';
 import type { DeviceState, Grant, Label } from '../../core/authz/state.ts';
 import { type Instant, isLive } from '../../core/base/instant.ts';
 import type { MethodOutput } from '../../core/protocol/registry.ts';
+import { isLeftOut } from '../leftout.ts';
 
 /** Rows of `device.pair.list` in OpenClaw's shape (PROTOCOL.md §4.1), with what Latchkey adds to it. */
 
