@@ -17,7 +17,7 @@ const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const DEVICE = /\b[0-9a-f]{64}\b/g;
 const STACK = /^\s+at .*[(:]/;
 const COMMAND =
-  /\blatchkey(?: (?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|<request>|[a-z]+(?![\w-])))+/g;
+  /\blatchkey(?: (?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|<request>|--scope operator\.[a-z]+|[a-z]+(?![\w-])))+/g;
 /** Above that only what is about the gateway is kept: the rest is about the machine and the release's own house. */
 const LONG = 12;
 const ABOUT = /^\W*Gateway\s+│|pairing|missing scope|latchkey|approv|^(?:Reason|Hint|Recovery|Fallback):/i;
