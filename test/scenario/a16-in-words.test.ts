@@ -5,7 +5,21 @@ import { type Gateway, start } from '../gateway.ts';
 import { connected } from '../partner/client.ts';
 import { type Identity, newIdentity } from '../partner/identity.ts';
 import type { Owner } from '../partner/owner.ts';
-import { ADMIN, APPROVALS, asking, attempt, narrow, once, PAIRING, paired, READ, reject, revoke, rows } from './act.ts';
+import {
+  ADMIN,
+  APPROVALS,
+  asking,
+  attempt,
+  granted,
+  narrow,
+  once,
+  PAIRING,
+  paired,
+  READ,
+  reject,
+  revoke,
+  rows,
+} from './act.ts';
 
 let gateway: Gateway;
 let owner: Owner;
@@ -47,13 +61,15 @@ describe.each([3, 4] as const)('A16 protocol %i', (protocol) => {
     expect((await narrow(owner, identity, [left])).ok).toBe(true);
     const error = await call(identity, protocol, method);
     const [request] = (await rows(owner, identity)).open;
-    const remedy = `latchkey devices approve ${request?.requestId}`;
+    // What is missing and no more: the device asks for all that was taken away.
+    const remedy = `latchkey devices approve ${request?.requestId} --scope ${missing}`;
     expect(error?.message).toBe(`missing scope: ${missing} (${THERE}${remedy})`);
     expect(error?.details).toMatchObject({ missingScope: missing, requestId: request?.requestId });
     // Latchkey's own client looks it up: it is told once.
     expect((await call(identity, protocol, method, true))?.message).toBe(`missing scope: ${missing}`);
     await paste(error?.message ?? '');
     expect(await call(identity, protocol, method)).toBeNull();
+    expect((await granted(owner, identity))?.toSorted()).toEqual([left, missing].toSorted());
   });
 
   it('A16 revoked, then rejected: answer, hint and the close reason of v3 name the command that lets it in', async () => {
