@@ -116,6 +116,7 @@ export interface StageOptions {
   readonly agent?: Partial<AgentFacts>;
   /** False: as a command has them, that runs without a gateway. */
   readonly isStarted?: boolean;
+  readonly atWorkMax?: number;
 }
 
 export interface Stage {
@@ -163,6 +164,7 @@ export async function stage(given: StageOptions = {}): Promise<Stage> {
     contents,
     diary: { info() {}, error: (_, error) => void errors.push(error) },
     zone: 'Europe/Berlin',
+    ...(given.atWorkMax === undefined ? {} : { atWorkMax: given.atWorkMax }),
   };
   const talk = openConversations(options);
   const events: RunEvent[] = [];

@@ -31,9 +31,11 @@ import {
   type Keys,
   type Verdict,
 } from './connect.ts';
+import type { Caller } from './dispatch.ts';
 import { type Tracer, told } from './explain/tracer.ts';
 import type { Pipe, Receiver, TransportFacts } from './listen/pipe.ts';
 import { readConnect, readFrame } from './read.ts';
+import { type CallRoom, Share } from './room.ts';
 import type { Session } from './session.ts';
 import type { LetIn } from './welcome.ts';
 
@@ -47,18 +49,14 @@ export interface House {
   ownerSession(id: string, pipe: Pipe): Session;
   sessionOf(id: string, pipe: Pipe, facts: ConnectFacts, protocol: 3 | 4, principal: Principal): Session;
   hello(session: Session, asked: Asked & { readonly verdict: LetIn }): Record<string, unknown>;
-  call(
-    caller: { readonly principal: Principal; readonly session: Session; readonly protocol: 3 | 4 },
-    method: string,
-    params: unknown,
-  ): Promise<Answer>;
+  call(caller: Caller, method: string, params: unknown): Promise<Answer>;
   refusalOf(
     facts: ConnectFacts,
     verdict: Extract<Verdict, { readonly kind: 'refused' }>,
     context: ErrorContext,
     decision: string | null,
   ): Refused & { readonly delayMs: number };
-  readonly room: { take(size: number): boolean; give(size: number): void };
+  readonly room: Pick<CallRoom, 'take' | 'give'>;
   /** After `hello-ok`: from now on it is sent events. */
   joined(connection: Connection, session: Session): void;
   left(connection: Connection): void;
@@ -77,8 +75,6 @@ interface Carried {
   readonly size: number;
 }
 
-/** Beside one call of the largest size there is always room for many small ones. */
-const SMALL_CALL = 1024 * 1024;
 const BOUNDS: Bounds = { callsMax: CALLS_IN_FLIGHT_MAX, refusedMax: UNAUTHORIZED_MAX };
 
 type Waiting = Extract<Verdict, { readonly kind: 'waiting' }>;
@@ -101,9 +97,10 @@ export class Connection implements Receiver {
   readonly #gateway: House;
   readonly #pipe: Pipe;
   readonly #challenge: Challenge | null;
-  /** Characters of what came before the connect was answered, and of the calls that are being answered. */
+  /** Characters of what came before the connect was answered. */
   #early = 0;
-  #pending = 0;
+  readonly #share: Share;
+  readonly #left = new AbortController();
   readonly #answers = new Map<string, Answer>();
   #state: ConnectionState;
   #session: Session | null = null;
@@ -114,6 +111,7 @@ export class Connection implements Receiver {
   constructor(gateway: House, pipe: Pipe, id: string) {
     this.#gateway = gateway;
     this.#pipe = pipe;
+    this.#share = new Share(gateway.room);
     this.id = id;
     const { door } = pipe.facts;
     this.#state = opened(door);
@@ -145,7 +143,7 @@ export class Connection implements Receiver {
     return { request: asked.verdict.request, facts: asked.facts };
   }
 
-  /** Calls that are being answered now. */
+  /** Calls in progress. */
   get inFlight(): number {
     return this.#state.kind === 'connected' ? this.#state.calls.size : 0;
   }
@@ -202,8 +200,7 @@ export class Connection implements Receiver {
       case 'tell-waiting':
         return this.#tellWaiting();
       case 'call':
-        void this.#call(action.call.id, action.call.method, action.call.carried as Carried);
-        return;
+        return this.#call(action.call.id, action.call.method, action.call.carried as Carried);
       case 'reply': {
         const answer = this.#answers.get(action.id);
         this.#answers.delete(action.id);
@@ -343,23 +340,24 @@ export class Connection implements Receiver {
 
   // ---- calls --------------------------------------------------------------------------------------------------------
 
-  async #call(id: string, method: string, { params, size }: Carried): Promise<void> {
+  #call(id: string, method: string, carried: Carried): void {
+    // The second answer keeps the id, which stays taken, and nothing else of the frame: its room is given back.
+    void this.#first(id, method, carried).then((answer) => answer && this.#answered(id, answer, false));
+  }
+
+  /** @returns the second answer, where there is one: not awaited here, where the frame is held */
+  async #first(id: string, method: string, { params, size }: Carried): Promise<Answer | null> {
     const session = this.#session;
-    if (session === null) return;
+    if (session === null) return null;
     const { principal, protocol } = session;
-    // What waits for an answer is bounded in bytes too, for the connection and for all of them.
-    const fits = this.#pending + size <= MAX_PAYLOAD_BYTES + SMALL_CALL && this.#gateway.room.take(size);
+    const give = this.#share.take(size, principal);
+    const caller = { principal, session, protocol, size, left: this.#left.signal };
     const busy = (): Answer => ({ ok: false, refused: refuse('busy', { protocol, retryAfterMs: 250 }), denied: false });
-    if (fits) this.#pending += size;
-    const answer = fits ? await this.#gateway.call({ principal, session, protocol }, method, params) : busy();
-    if (fits) {
-      this.#pending -= size;
-      this.#gateway.room.give(size);
-    }
-    const final = answer.ok ? answer.final : undefined;
-    this.#answered(id, answer, final !== undefined);
-    // Its id stays taken until then: who it was asked by, and whether that one still may, is judged again with it.
-    if (final !== undefined) this.#answered(id, await final, false);
+    const answer = give === null ? busy() : await this.#gateway.call(caller, method, params);
+    give?.();
+    const final = answer.ok ? (answer.final ?? null) : null;
+    this.#answered(id, answer, final !== null);
+    return final;
   }
 
   #answered(id: string, answer: Answer, more: boolean): void {
@@ -382,6 +380,8 @@ export class Connection implements Receiver {
   #leave(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
+    this.#share.end();
+    this.#left.abort();
     this.#gateway.left(this);
     this.#session = null;
   }

@@ -7,10 +7,11 @@ import { lookup, METHODS, type MethodRow, rowFor } from '../core/protocol/regist
 import { StaleRevision } from '../store/store.ts';
 import type { Answer } from './answer.ts';
 import { askedFor, deskOf } from './explain/story.ts';
-import { Idempotency } from './idempotency.ts';
+import { Idempotency, whoOf } from './idempotency.ts';
 import { Busy, type Context, Declined, Denied, Passed, type Services, WrongParams } from './method/handler.ts';
 import { HANDLERS } from './method/handlers.ts';
 import { wrongIn } from './read.ts';
+import { WaitingCalls } from './room.ts';
 import type { Session } from './session.ts';
 
 /** Who calls, and how they are spoken to. */
@@ -18,10 +19,16 @@ export interface Caller {
   readonly principal: Principal;
   readonly session: Session | null;
   readonly protocol: 3 | 4;
+  /** Characters of the frame that the call came in. */
+  readonly size?: number;
+  /** Aborted when its connection is gone. */
+  readonly left?: AbortSignal;
 }
 
 /** When a call that there was no room for may come again. */
 const BUSY_MS = 250;
+/** Characters of a call that waits: its frame is kept as long as it does, and what it says is an id and a number. */
+const WAITING_FRAME_MAX = 4_096;
 
 type AnyHandler = (context: Context, input: unknown) => unknown;
 
@@ -42,6 +49,7 @@ function validatorOf(method: Method): Validator {
 export class Dispatch {
   readonly #services: Services;
   readonly #idempotency = new Idempotency();
+  readonly #waiting = new WaitingCalls();
   readonly #onError: (error: unknown, method: string) => void;
 
   constructor(services: Services, onError: (error: unknown, method: string) => void) {
@@ -63,8 +71,14 @@ export class Dispatch {
     if (!validator.Check(input)) {
       return no(refuse('params_invalid', { ...context, text: wrongIn(validator, input) }));
     }
+    const waits = method.waits === true;
+    if (waits && (caller.size ?? 0) > WAITING_FRAME_MAX) {
+      const text = `at root: a call that waits has at most ${WAITING_FRAME_MAX} characters`;
+      return no(refuse('params_invalid', { ...context, text }));
+    }
     const handle = () => this.#handle(method, caller, input, context);
-    return method.keepsKey === true ? handle() : this.#idempotency.once(principal, name, input, handle);
+    // A wait has no effect that could come twice, and ends with the connection that it was asked over.
+    return waits || method.keepsKey === true ? handle() : this.#idempotency.once(principal, name, input, handle);
   }
 
   #denial(denied: Denial, { principal, session }: Caller, context: ErrorContext): Refused {
@@ -81,26 +95,37 @@ export class Dispatch {
   }
 
   async #handle(method: Method, caller: Caller, input: unknown, context: ErrorContext): Promise<Answer> {
+    const isLong = method.waits === true || method.final !== undefined;
+    let leave = isLong ? this.#waiting.enter(JSON.stringify(whoOf(caller.principal))) : null;
+    if (isLong && leave === null) return no(refuse('busy', { ...context, retryAfterMs: BUSY_MS }));
     try {
       const handler = HANDLERS[rowName(method) as MethodRow] as AnyHandler;
-      const { principal, session } = caller;
+      const { principal, session, left } = caller;
       const ask: Context['ask'] = (name, params) => this.call(caller, name, params);
-      const given = await handler({ services: this.#services, principal, session, ask }, input);
+      const given = await handler({ services: this.#services, principal, session, left, ask }, input);
+      if (method.waits === true) return this.#still(given, method, caller, context);
       if (method.final === undefined) return { ok: true, payload: given };
       const { first, final } = given as Twice<unknown, unknown>;
-      return { ok: true, payload: first, final: this.#later(final, method, caller, context) };
+      const later = this.#later(final, method, caller, context).finally(leave);
+      leave = null;
+      return { ok: true, payload: first, final: later };
     } catch (error) {
       return this.#failed(error, context);
+    } finally {
+      leave?.();
     }
   }
 
-  /** A9: whoever was narrowed since the first answer is not told the second. */
+  /** A9: whoever was narrowed meanwhile is not told what came of it. */
+  #still(payload: unknown, method: Method, caller: Caller, context: ErrorContext): Answer {
+    const allowed = this.#services.authority.mayCall(caller.principal, needOf(method));
+    if (allowed.ok) return { ok: true, payload };
+    return { ok: false, refused: this.#denial(allowed.error, caller, context), denied: true };
+  }
+
   async #later(final: Promise<unknown>, method: Method, caller: Caller, context: ErrorContext): Promise<Answer> {
     try {
-      const payload = await final;
-      const allowed = this.#services.authority.mayCall(caller.principal, needOf(method));
-      if (allowed.ok) return { ok: true, payload };
-      return { ok: false, refused: this.#denial(allowed.error, caller, context), denied: true };
+      return this.#still(await final, method, caller, context);
     } catch (error) {
       return this.#failed(error, context);
     }

@@ -362,7 +362,7 @@ export class Gateway implements House {
       now: () => clock.now(),
       trace,
       lastSeen: (device) => trace.lastSeen(device),
-      settled: (id, timeoutMs) => this.#waiters.outcome(id, (give) => this.after(timeoutMs, give)),
+      settled: (id, timeoutMs, left) => this.#waiters.outcome(id, (give) => this.after(timeoutMs, give), left),
       facts: () => ({
         ...this.#options.facts(),
         pid: process.pid,

@@ -31,7 +31,7 @@ export class Idempotency {
 }
 
 /** One principal's keys are nobody else's. */
-function whoOf(principal: Principal): readonly string[] {
+export function whoOf(principal: Principal): readonly string[] {
   switch (principal.kind) {
     case 'device':
       return ['device', principal.device, principal.role];

@@ -36,17 +36,26 @@ export class Waiters {
     return socket === undefined ? [] : [socket];
   }
 
-  /** `timeout` sets a timer and returns its cancellation. */
-  outcome(id: RequestId, timeout: (give: () => void) => () => void): Promise<Outcome | null> {
+  /** `timeout` sets a timer and returns its cancellation; `left` ends the waiting too. */
+  outcome(
+    id: RequestId,
+    timeout: (give: () => void) => () => void,
+    left: AbortSignal | null = null,
+  ): Promise<Outcome | null> {
+    if (left?.aborted === true) return Promise.resolve(null);
     return new Promise((resolve) => {
       const calls = this.#calls.get(id) ?? new Set();
       this.#calls.set(id, calls);
       const tell = (outcome: Outcome | null) => {
         cancel();
+        left?.removeEventListener('abort', gone);
         calls.delete(tell);
+        if (calls.size === 0 && this.#calls.get(id) === calls) this.#calls.delete(id);
         resolve(outcome);
       };
-      const cancel = timeout(() => tell(null));
+      const gone = () => tell(null);
+      const cancel = timeout(gone);
+      left?.addEventListener('abort', gone, { once: true });
       calls.add(tell);
     });
   }

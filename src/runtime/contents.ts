@@ -66,6 +66,8 @@ export function contentsInMemory(): Contents {
 export const IMAGES: readonly string[] = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 const TEXTS = /^(text\/[\w.+-]+|application\/(json|xml|yaml|x-yaml|toml|x-ndjson|javascript|x-sh))$/;
 const NAME_MAX = 200;
+/** Of characters. A type is stored and told with its message, so the bound on a message's text can't be passed in it. */
+const TYPE_MAX = 128;
 
 export type Enclosed =
   | { readonly ok: true; readonly attachments: readonly (Attachment & { readonly base64: string })[] }
@@ -81,6 +83,7 @@ export function enclosed(enclosures: readonly Enclosure[]): Enclosed {
   let total = 0;
   for (const [at, { name, mediaType, base64 }] of enclosures.entries()) {
     const which = `attachment ${at + 1}`;
+    if (mediaType.length > TYPE_MAX) return bad(`the type of ${which} is longer than ${TYPE_MAX} characters`);
     const type = mediaType.toLowerCase().split(';')[0]?.trim() ?? '';
     const isImage = IMAGES.includes(type);
     if (!isImage && !TEXTS.test(type)) return bad(`${which} is neither an image nor a text file`);

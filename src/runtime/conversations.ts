@@ -6,11 +6,21 @@ import { agentOf, type SessionId, type SessionKey, type SessionState } from '../
 import type { RunId } from '../core/lane/lane.ts';
 import { answerOf } from './answer.ts';
 import { type Content, known, lookAt } from './asking.ts';
+import { Bounds, isBounded } from './bounds.ts';
 import { compacted } from './compact.ts';
 import { Lanes } from './lanes.ts';
 import type { AgentFacts, TalkOptions } from './options.ts';
 import { Players } from './players.ts';
-import type { Accepted, Agent, RefusedSend, RunEvent, Send, Talk } from './runtime.ts';
+import {
+  type Accepted,
+  type Agent,
+  type RefusedSend,
+  type RunEvent,
+  type Send,
+  type Talk,
+  TEXT_MAX,
+  TextTooLarge,
+} from './runtime.ts';
 import { type Acceptance, type Asked, Scribe, type SettingsChange } from './scribe.ts';
 import { Teller } from './teller.ts';
 
@@ -29,6 +39,7 @@ class StoredConversations implements Talk {
   readonly #teller: Teller;
   readonly #lanes: Lanes;
   readonly #players: Players;
+  readonly #bounds = new Bounds();
   /** Commands that are being answered. */
   readonly #commands = new Map<RunId, Promise<unknown>>();
   /** Conversations whose contents are stored before they are. */
@@ -45,26 +56,41 @@ class StoredConversations implements Talk {
       stop: (_, run) => this.#players.stop(run),
       drop: (_, run) => this.#players.drop(run),
     });
-    this.#players = new Players(options, { scribe: this.#scribe, teller: this.#teller, lanes: this.#lanes });
+    this.#players = new Players(options, {
+      scribe: this.#scribe,
+      teller: this.#teller,
+      lanes: this.#lanes,
+      bounds: this.#bounds,
+    });
   }
 
   // ---- the life of it ------------------------------------------------------------------------------------------------------
 
   async start(): Promise<void> {
-    const { store } = this.#options;
+    const { store, diary } = this.#options;
     const open = await store.read((tx) => tx.runs.open());
-    for (const run of open.filter(({ startedAt }) => startedAt !== null)) await this.#players.interrupted(run);
+    for (const run of open.filter(({ startedAt }) => startedAt !== null)) {
+      // It stays open, and is ended at the next start.
+      await this.#players.interrupted(run).catch((error) => diary.error('a run stays without its end', error));
+    }
     const waiting = open.filter(({ startedAt }) => startedAt === null);
     this.#phase = 'open';
-    for (const key of new Set(waiting.map((run) => run.key))) {
-      const session = await this.session(key);
-      const own = waiting.filter((run) => run.key === key);
-      for (const run of own) this.#players.expect(run);
-      this.#lanes.restore(
-        key,
-        own.map((run) => ({ run: run.id, mode: this.#modeOf(run, session) })),
-      );
+    for (const [key, own] of Map.groupBy(waiting, (run) => run.key)) {
+      // One lane that can't go on is no reason for which the others don't.
+      await this.#resume(key, own).catch((error) => diary.error('a session that waited does not go on', error));
     }
+  }
+
+  async #resume(key: SessionKey, runs: readonly RunState[]): Promise<void> {
+    for (const run of runs) {
+      this.#bounds.reopen(run.giver);
+      this.#players.expect(run);
+    }
+    const session = await this.session(key);
+    this.#lanes.restore(
+      key,
+      runs.map((run) => ({ run: run.id, mode: this.#modeOf(run, session) })),
+    );
   }
 
   async stop(graceMs: number): Promise<void> {
@@ -105,15 +131,39 @@ class StoredConversations implements Talk {
       const refusal = this.#refusal(key);
       if (refusal !== null) return refusal;
       // Somebody may have sent the same meanwhile: that is known by the store alone.
-      if (!this.#lanes.hasRoom(key)) return (await this.#earlier(asked)) ?? { code: 'lane_full' };
-      const accepted = await this.#accept(asked, contents);
-      if (accepted.kind === 'known') return known(accepted.run, asked);
-      const { run, session } = accepted;
-      this.#players.expect(run);
-      this.#created(accepted);
-      this.#lanes.accept(key, run.id, this.#modeOf(run, session));
-      return { run, again: false };
+      if (!this.#lanes.hasRoom(key) || !this.#bounds.open(asked.giver)) {
+        return (await this.#earlier(asked)) ?? { code: 'lane_full' };
+      }
+      let isOpen = false;
+      try {
+        const accepted = await this.#within(asked, () => this.#accept(asked, contents));
+        if (accepted === null) return { code: 'too_many_sessions' };
+        if (accepted.kind === 'known') return known(accepted.run, asked);
+        const { run, session } = accepted;
+        isOpen = true;
+        this.#players.expect(run);
+        this.#created(accepted);
+        this.#lanes.accept(key, run.id, this.#modeOf(run, session));
+        return { run, again: false };
+      } finally {
+        if (!isOpen) this.#bounds.close(asked.giver);
+      }
     });
+  }
+
+  /** `null`: it would begin a session, and there is no room for one more of its giver today. */
+  async #within<T extends Acceptance>({ key, giver }: Asked, work: () => Promise<T>): Promise<T | null> {
+    if (!isBounded(giver) || (await this.session(key)) !== null) return work();
+    // Counted before it is there: many may be under way.
+    if (!this.#bounds.begin(giver, this.#options.clock.now())) return null;
+    let isBegun = false;
+    try {
+      const accepted = await work();
+      isBegun = accepted.kind === 'new' && accepted.created;
+      return accepted;
+    } finally {
+      if (!isBegun) this.#bounds.unbegin(giver);
+    }
   }
 
   async command(send: Send, answer: () => Promise<string>): Promise<Accepted | RefusedSend> {
@@ -138,8 +188,12 @@ class StoredConversations implements Talk {
   async #answered(asked: Asked, answer: () => Promise<string>): Promise<Accepted | RefusedSend> {
     const earlier = (await this.#earlier(asked)) ?? this.#refusal(asked.key);
     if (earlier !== null) return earlier;
-    const text = await answer();
-    const written = await this.#scribe.command(asked, text, this.#freshId());
+    let text = '';
+    const written = await this.#within(asked, async () => {
+      text = await answer();
+      return this.#scribe.command(asked, text, this.#freshId());
+    });
+    if (written === null) return { code: 'too_many_sessions' };
     if (written.kind === 'known') return known(written.run, asked);
     const { run, session, rows = [] } = written;
     this.#created(written);
@@ -178,16 +232,22 @@ class StoredConversations implements Talk {
 
   // ---- runs ----------------------------------------------------------------------------------------------------------------
 
-  async wait(run: RunId, timeoutMs: number): Promise<RunState | null> {
+  async wait(run: RunId, timeoutMs: number, left?: AbortSignal): Promise<RunState | null> {
     const load = () => this.#options.store.read((tx) => tx.runs.load(run));
     // Heard before it is looked up: it may end in between.
     const ear = this.#players.hear(run);
     try {
       const state = await load();
-      if (state === null || isOver(state) || timeoutMs <= 0) return state;
+      if (state === null || isOver(state) || timeoutMs <= 0 || left?.aborted === true) return state;
       let cancel = () => {};
       const late = new Promise<null>((resolve) => {
-        cancel = this.#options.clock.after(timeoutMs, () => resolve(null));
+        const stop = () => resolve(null);
+        const timer = this.#options.clock.after(timeoutMs, stop);
+        left?.addEventListener('abort', stop, { once: true });
+        cancel = () => {
+          timer();
+          left?.removeEventListener('abort', stop);
+        };
       });
       const ended = await Promise.race([ear.ended, late]);
       cancel();
@@ -268,7 +328,8 @@ class StoredConversations implements Talk {
     return written !== null;
   }
 
-  inject(key: SessionKey, giver: Giver, text: string, label: string | null): Promise<Row> {
+  async inject(key: SessionKey, giver: Giver, text: string, label: string | null): Promise<Row> {
+    if (Buffer.byteLength(text) > TEXT_MAX) throw new TextTooLarge(`the message is larger than ${TEXT_MAX} bytes`);
     return this.#lanes.inTurn(key, async () => {
       const { row, rows, session, created } = await this.#scribe.inject(key, giver, this.#freshId(), {
         kind: 'note',

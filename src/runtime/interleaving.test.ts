@@ -1,12 +1,38 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { MAIN, type Said, ScriptedModel, type Stage, soon, stage } from '../../test/talk.ts';
+import type { Row } from '../core/conversation/row.ts';
 import type { RunState } from '../core/conversation/run.ts';
+import { type SessionKey, sessionKey } from '../core/conversation/session.ts';
 import { MODES, type Mode, type RunId } from '../core/lane/lane.ts';
 import { openMemory } from '../store/memory/memory.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { makeScratch } from '../store/sqlite/scratch.ts';
 import type { Store } from '../store/store.ts';
+import type { Part, Step } from './model/model.ts';
+
+/** More than there are seats. */
+const KEYS = [MAIN, ...['second', 'third', 'fourth'].map((name) => sessionKey(name, 'main') as SessionKey)];
+const SEATS = 2;
+/** Most ids are of one session, so that there is something to join, to collect and to interrupt. */
+const keyOf = (n: number): SessionKey => (n < 12 ? MAIN : (KEYS[1 + (n % 3)] ?? MAIN));
+
+/** Counts runs that it is at work for; what is summed up for somebody who asked is none of them. */
+class CountingModel extends ScriptedModel {
+  atWork = 0;
+  most = 0;
+
+  override async *step(step: Step): AsyncGenerator<Part> {
+    const more = step.system.startsWith('You sum up') ? 0 : 1;
+    this.atWork += more;
+    this.most = Math.max(this.most, this.atWork);
+    try {
+      yield* super.step(step);
+    } finally {
+      this.atWork -= more;
+    }
+  }
+}
 
 /** A process's way to the disk: once it is killed nothing of it gets there, and nothing comes back. */
 function wayTo(disk: Store): { readonly store: Store; kill(): void } {
@@ -54,9 +80,9 @@ type Act =
 const acts: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.record({ kind: fc.constant('send' as const), n: fc.nat(11), mode: fc.constantFrom(...MODES) }),
+    arbitrary: fc.record({ kind: fc.constant('send' as const), n: fc.nat(20), mode: fc.constantFrom(...MODES) }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('abort' as const), n: fc.option(fc.nat(11)) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('abort' as const), n: fc.option(fc.nat(20)) }) },
   { weight: 4, arbitrary: fc.constant({ kind: 'let' as const }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait' as const), turns: fc.nat(12) }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'restart' as const }) },
@@ -80,6 +106,7 @@ class World {
   readonly #sayings: readonly Said[];
   #way: ReturnType<typeof wayTo>;
   stage: Stage | null = null;
+  readonly models: CountingModel[] = [];
   #gates: (() => void)[] = [];
   #steps = 0;
   #isOpen = false;
@@ -95,14 +122,15 @@ class World {
   }
 
   async begin(): Promise<void> {
-    const model = new ScriptedModel(() => {
+    const model = new CountingModel(() => {
       const said = this.#sayings[this.#steps++ % this.#sayings.length] ?? {};
       if (said.call !== 'hold') return said;
       if (this.#isOpen) return { text: 'done' };
       const hold = new Promise<void>((resolve) => this.#gates.push(resolve));
       return { text: said.text ?? '', call: 'look', hold };
     });
-    const given = { store: this.#way.store, model };
+    this.models.push(model);
+    const given = { store: this.#way.store, model, atWorkMax: SEATS };
     // Told while it starts, too.
     this.stage = await stage(given);
     this.#hear(this.stage);
@@ -150,7 +178,7 @@ async function act(world: World, one: Act): Promise<void> {
   switch (one.kind) {
     case 'send': {
       const id = `r${one.n}`;
-      const sent = now.send(id, `said in ${id}`, { mode: one.mode }).then((told) => {
+      const sent = now.send(id, `said in ${id}`, { mode: one.mode, key: keyOf(one.n) }).then((told) => {
         if ('run' in told) world.ids.add(id);
         return told;
       });
@@ -159,7 +187,7 @@ async function act(world: World, one: Act): Promise<void> {
       return;
     }
     case 'abort':
-      now.talk.abort(MAIN, one.n === null ? null : (`r${one.n}` as RunId)).catch(() => {});
+      now.talk.abort(keyOf(one.n ?? 0), one.n === null ? null : (`r${one.n}` as RunId)).catch(() => {});
       return;
     case 'let':
       return world.let();
@@ -182,6 +210,7 @@ test.each(Object.entries(DRIVERS))(
   'rule: whatever is sent, aborted, steered and killed over %s: no gap, one end for each id, nothing accepted is lost',
   async (driver, numRuns) => {
     const seen = new Map<string, number>();
+    let fullest = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(acts, { minLength: 1, maxLength: 40 }), sayings, async (all, said) => {
         const scratch = driver === 'memory' ? null : makeScratch();
@@ -198,16 +227,21 @@ test.each(Object.entries(DRIVERS))(
           await new Promise((resolve) => setTimeout(resolve, 0));
         }
         world.hear();
-        const { runs, rows, session } = await world.disk.read(async (tx) => {
-          const now = await tx.sessions.load(MAIN);
-          return {
-            session: now,
-            runs: await tx.runs.list({ limit: 1_000 }),
-            rows: now === null ? [] : await tx.sessions.rows(now.id, 1, 10_000),
-          };
-        });
-        expect(rows.map(({ seq }) => seq)).toEqual(rows.map((_, at) => at + 1));
-        expect(session?.rows ?? 0).toBe(rows.length);
+        const runs = await world.disk.read((tx) => tx.runs.list({ limit: 1_000 }));
+        const rows: Row[] = [];
+        for (const key of KEYS) {
+          const { session, own } = await world.disk.read(async (tx) => {
+            const now = await tx.sessions.load(key);
+            return { session: now, own: now === null ? [] : await tx.sessions.rows(now.id, 1, 10_000) };
+          });
+          expect(own.map(({ seq }) => seq)).toEqual(own.map((_, at) => at + 1));
+          expect(session?.rows ?? 0).toBe(own.length);
+          rows.push(...own);
+        }
+        for (const { most } of world.models) {
+          expect(most, 'runs at work at once').toBeLessThanOrEqual(SEATS);
+          fullest = Math.max(fullest, most);
+        }
         expect(world.stage?.errors ?? []).toEqual([]);
         const states = new Map<string, RunState>(runs.map((run) => [run.id, run]));
         for (const id of world.ids) expect(states.get(id)?.end, `${id} was accepted`).toBeTruthy();
@@ -232,6 +266,7 @@ test.each(Object.entries(DRIVERS))(
       }),
       { numRuns },
     );
+    expect(fullest).toBe(SEATS);
     // It came to each of the ends.
     if (driver === 'memory')
       expect([...seen.keys()].sort()).toEqual(['aborted', 'error', 'interrupted', 'joined', 'ok']);

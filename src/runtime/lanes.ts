@@ -65,12 +65,15 @@ export class Lanes {
     return effects.flatMap((effect) => (effect.kind === 'drop' || effect.kind === 'stop' ? effect.run : []));
   }
 
-  /** Fills a lane with what was accepted before this process began, in that order, and begins the first. */
+  /**
+   * Fills a lane with what was accepted before this process began, in that order, and begins the first. However many they
+   * are: what was collected and had not begun stood beside a full lane.
+   */
   restore(key: SessionKey, runs: readonly { readonly run: RunId; readonly mode: Mode }[]): void {
     // As behind a run that just ends: those that interrupt go in front, and stop nobody who hasn't begun.
-    const place = this.#at(key);
-    place.lane = { running: { run: '' as RunId, aborting: true }, waiting: [] };
-    for (const one of runs) this.#say(key, { kind: 'accept', ...one });
+    const isFirst = ({ mode }: { readonly mode: Mode }) => mode === 'interrupt';
+    const waiting = [...runs.filter(isFirst), ...runs.filter((one) => !isFirst(one))];
+    this.#at(key).lane = { running: { run: '' as RunId, aborting: true }, waiting };
     this.#say(key, { kind: 'ended' });
   }
 

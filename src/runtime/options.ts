@@ -53,4 +53,6 @@ export interface TalkOptions {
   readonly diary: Diary;
   /** IANA: in which days are counted, and what the model is told. */
   readonly zone: string;
+  /** Runs of one agent that are at work at once; RUNS_AT_WORK_MAX where absent. */
+  readonly atWorkMax?: number;
 }

@@ -1,11 +1,13 @@
 import type { RunEnd, RunState } from '../core/conversation/run.ts';
-import type { SessionKey } from '../core/conversation/session.ts';
+import { agentOf, type SessionKey } from '../core/conversation/session.ts';
 import type { RunId } from '../core/lane/lane.ts';
 import { answerOf } from './answer.ts';
+import type { Bounds } from './bounds.ts';
 import type { Lanes } from './lanes.ts';
 import type { TalkOptions } from './options.ts';
 import { type Outcome, Turn } from './run.ts';
 import type { Scribe } from './scribe.ts';
+import { RUNS_AT_WORK_MAX, Seats } from './seats.ts';
 import { Summarizer } from './summarizer.ts';
 import type { Teller } from './teller.ts';
 
@@ -16,6 +18,8 @@ interface Tools {
   readonly scribe: Scribe;
   readonly teller: Teller;
   readonly lanes: Lanes;
+  /** Told when a run that was counted there is over. */
+  readonly bounds: Bounds;
 }
 
 interface Playing {
@@ -27,7 +31,10 @@ interface Playing {
 export class Players {
   readonly #options: TalkOptions;
   readonly #tools: Tools;
+  readonly #seats: Seats;
   readonly #open = new Map<RunId, RunState>();
+  /** The same, by session, in the order in which they were accepted. */
+  readonly #ofKey = new Map<SessionKey, Map<RunId, RunState>>();
   readonly #playing = new Map<RunId, Playing>();
   /** Ends of runs that never began, being stored. */
   readonly #dropping = new Map<RunId, Promise<void>>();
@@ -41,15 +48,18 @@ export class Players {
   constructor(options: TalkOptions, tools: Tools) {
     this.#options = options;
     this.#tools = tools;
+    this.#seats = new Seats(options.atWorkMax ?? RUNS_AT_WORK_MAX);
   }
 
-  /** It was accepted, and will begin. */
+  /** It was accepted, is counted in the bounds, and will begin. */
   expect(run: RunState): void {
     this.#open.set(run.id, run);
+    const own = this.#ofKey.get(run.key) ?? new Map<RunId, RunState>();
+    this.#ofKey.set(run.key, own.set(run.id, run));
   }
 
   open(key: SessionKey): readonly RunState[] {
-    return [...this.#open.values()].filter((run) => run.key === key);
+    return [...(this.#ofKey.get(key)?.values() ?? [])];
   }
 
   /** The run in which what was said in `run` is being answered; `null`: it is none that joined. */
@@ -120,11 +130,21 @@ export class Players {
     // Later than whoever sent it is answered.
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      if (this.#isEnding) return;
-      await this.#finish(turn, await turn.walk());
+      const outcome = await this.#worked(turn);
+      if (outcome !== null) await this.#finish(turn, outcome);
     } finally {
       this.#playing.delete(turn.id);
       if (!this.#isEnding) lanes.ended(turn.key);
+    }
+  }
+
+  /** `null`: the gateway ends, and it has not begun. A run that is stopped while it waits for a seat does without. */
+  async #worked(turn: Turn): Promise<Outcome | null> {
+    const leave = await this.#seats.take(agentOf(turn.key), turn.stopped);
+    try {
+      return this.#isEnding ? null : await turn.walk();
+    } finally {
+      leave();
     }
   }
 
@@ -176,9 +196,20 @@ export class Players {
   }
 
   #over(state: RunState, text: string | null, stop: string): void {
-    this.#open.delete(state.id);
+    this.#forget(state.id);
     this.#tools.teller.run(state.id, state.key, { kind: 'end', state, text, stop });
     for (const ear of this.#ears.get(state.id) ?? []) ear(state);
+  }
+
+  #forget(id: RunId): void {
+    const run = this.#open.get(id);
+    // One that the gateway died with was never expected.
+    if (run === undefined) return;
+    this.#open.delete(id);
+    const own = this.#ofKey.get(run.key);
+    own?.delete(id);
+    if (own?.size === 0) this.#ofKey.delete(run.key);
+    this.#tools.bounds.close(run.giver);
   }
 
   /** Until the disk has room: an end that isn't stored is none. */

@@ -74,6 +74,10 @@ export class Turn {
     this.#stop.abort();
   }
 
+  get stopped(): AbortSignal {
+    return this.#stop.signal;
+  }
+
   /** Never throws. */
   async walk(): Promise<Outcome> {
     try {

@@ -7,6 +7,11 @@ import type { Mode, RunId } from '../core/lane/lane.ts';
 
 /** Longest message, in bytes of UTF-8. */
 export const TEXT_MAX = 1024 * 1024;
+/** What was to be put in is longer than TEXT_MAX. */
+export class TextTooLarge extends Error {
+  override readonly name = 'TextTooLarge';
+}
+
 /** What may come with one message; bytes as they are, not as base64. */
 export const ATTACHMENT_MAX = {
   count: 10,
@@ -44,8 +49,10 @@ export type Accepted = { readonly run: RunState; readonly again: boolean };
 export type RefusedSend =
   /** The id was used for something else, or by somebody else. */
   | { readonly code: 'run_conflict' }
-  /** WAITING_MAX messages wait in this session. */
+  /** WAITING_MAX messages wait in this session, or OPEN_MAX runs are open on behalf of the same giver. */
   | { readonly code: 'lane_full' }
+  /** Whoever says it began SESSIONS_A_DAY_MAX of them today: this one would be another. */
+  | { readonly code: 'too_many_sessions' }
   | { readonly code: 'unknown_agent'; readonly agent: string }
   | { readonly code: 'unknown_model'; readonly model: string }
   | { readonly code: 'too_large'; readonly text: string }
@@ -102,8 +109,8 @@ export interface Conversations {
    * then run and row are stored, in the conversation that stands under the key by then. What `answer` throws is thrown.
    */
   command(send: Send, answer: () => Promise<string>): Promise<Accepted | RefusedSend>;
-  /** As it is once it has ended, or as it is after `timeoutMs`; `null`: no such run. */
-  wait(run: RunId, timeoutMs: number): Promise<RunState | null>;
+  /** As it is once it has ended, or as it is after `timeoutMs` or once `left` is aborted; `null`: no such run. */
+  wait(run: RunId, timeoutMs: number, left?: AbortSignal): Promise<RunState | null>;
   /** What it answered; `null`: nothing yet, or nothing at all. */
   answer(run: RunId): Promise<{ readonly text: string; readonly model: string } | null>;
   /** Ends a run of the session, or all of them with what waits. The model's connection is closed before this resolves. */
@@ -126,7 +133,7 @@ export interface Conversations {
   compact(
     key: SessionKey,
   ): Promise<boolean | Extract<RefusedSend, { readonly code: 'stopping' } | { readonly code: 'not_running' }>>;
-  /** Puts in a row as the agent's words. */
+  /** Puts in a row as the agent's words. @throws TextTooLarge */
   inject(key: SessionKey, giver: Giver, text: string, label: string | null): Promise<Row>;
   subscribe(listener: (event: RunEvent) => void): () => void;
 }

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
-import { claimText, escapeText, nearest, shellWord, truncateBytes } from './text.ts';
+import fc from 'fast-check';
+import { expect, test, vi } from 'vitest';
+import { claimText, escapeLines, escapeText, nearest, shellWord, truncateBytes } from './text.ts';
 
 test.each([
   ['a\r\nb\tc', 'a\\r\\nb\\tc'],
@@ -18,6 +19,41 @@ test('rule: a claim has at most 256 bytes, says what was cut, and is cut between
   expect(claimText('x'.repeat(70_000))).toBe(`${'x'.repeat(256)}…[+69744 bytes]`);
   const foxes = truncateBytes('🦊'.repeat(100), 255);
   expect(foxes).toBe(`${'🦊'.repeat(63)}…[+148 bytes]`);
+});
+
+test('threat 36: a text is cut with work that grows as it does, whatever its characters are', () => {
+  const measured = vi.spyOn(Buffer, 'byteLength');
+  try {
+    const cut = truncateBytes('€'.repeat(400_000), 157_000);
+    expect(cut).toBe(`${'€'.repeat(52_333)}…[+1043001 bytes]`);
+    // Each time it is measured costs as much as the text is long.
+    expect(measured.mock.calls.length).toBeLessThan(4);
+  } finally {
+    measured.mockRestore();
+  }
+});
+
+test('rule: a cut text is the longest beginning that fits, without half a character at its end', () => {
+  /** Beginning for beginning, the longest first. */
+  function slowly(text: string, maxBytes: number): string {
+    const bytes = Buffer.byteLength(text);
+    if (bytes <= maxBytes) return text;
+    let kept = text;
+    while (kept !== '' && Buffer.byteLength(kept) > maxBytes) kept = kept.slice(0, -1);
+    kept = kept.replace(/[\ud800-\udbff]$/, '');
+    return `${kept}…[+${bytes - Buffer.byteLength(kept)} bytes]`;
+  }
+  const unit = fc.constantFrom('a', 'ß', '€', '🦊', '\ud83e', '\udd8a', '\uffff');
+  fc.assert(
+    fc.property(fc.string({ unit, maxLength: 12 }), fc.nat(30), (text, maxBytes) => {
+      expect(truncateBytes(text, maxBytes)).toBe(slowly(text, maxBytes));
+    }),
+    { numRuns: 2_000, seed: 4 },
+  );
+});
+
+test('A16 of several lines, line ends and tabs stay as they are, and nothing else does', () => {
+  expect(escapeLines('a\tb\r\n\u001b[31mc\u202e\n')).toBe('a\tb\\r\n\\u001b[31mc\\u202e\n');
 });
 
 test.each([

@@ -16,16 +16,40 @@ export function escapeText(text: string): string {
   );
 }
 
+/** The same for a text of several lines: line ends and tabs stay. */
+export function escapeLines(text: string): string {
+  return text
+    .split(/([\n\t])/)
+    .map((part) => (part === '\n' || part === '\t' ? part : escapeText(part)))
+    .join('');
+}
+
 /** At most `maxBytes` of UTF-8, cut between characters and marked with what was left out. */
 export function truncateBytes(text: string, maxBytes: number): string {
   const bytes = Buffer.byteLength(text);
   if (bytes <= maxBytes) return text;
-  let end = Math.min(text.length, maxBytes);
-  while (end > 0 && Buffer.byteLength(text.slice(0, end)) > maxBytes) end -= 1;
-  const last = text.charCodeAt(end - 1);
-  if (last >= 0xd800 && last <= 0xdbff) end -= 1;
+  // One pass, and no further than what is kept.
+  let end = 0;
+  for (let size = 0; end < text.length; end += 1) {
+    size += addedBytes(text, end);
+    if (size > maxBytes) break;
+  }
+  if (isFirst(text.charCodeAt(end - 1))) end -= 1;
   const kept = text.slice(0, end);
   return `${kept}…[+${bytes - Buffer.byteLength(kept)} bytes]`;
+}
+
+/** By how many bytes of UTF-8 the text up to `at` grows with the unit there; half a pair counts as U+FFFD, as it is written. */
+function addedBytes(text: string, at: number): number {
+  const unit = text.charCodeAt(at);
+  if (unit < 0x80) return 1;
+  if (unit < 0x800) return 2;
+  const isSecond = unit >= 0xdc00 && unit <= 0xdfff && isFirst(text.charCodeAt(at - 1));
+  return isSecond ? 1 : 3;
+}
+
+function isFirst(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
 }
 
 /** Whoever said it is not believed: a claim of at most 256 bytes, escaped, on one line. */

@@ -1,6 +1,7 @@
 import type { EventFrame } from '../../core/protocol/frame.ts';
 import { EXIT, Failure, isFailure } from '../../system/failure.ts';
 import { newId } from '../../system/random.ts';
+import { escapeLines, escapeText } from '../../system/text.ts';
 import type { Context } from '../context.ts';
 import { type Call, withGateway } from '../reach.ts';
 import { remedyText } from '../remedy.ts';
@@ -134,7 +135,8 @@ class Heard {
     const fresh = goesOn ? text.slice(this.#text.length) : text;
     if (fresh === '') return;
     if (this.#isJson) this.#line({ event: 'text', text: fresh, ...(goesOn ? {} : { replace: true }) });
-    else this.#context.output.out(goesOn || this.#text === '' ? fresh : `\n${fresh}`);
+    // A model says no colours: only the program's own look like its own.
+    else this.#context.output.out(escapeLines(goesOn || this.#text === '' ? fresh : `\n${fresh}`));
     this.#text = text;
   }
 
@@ -147,7 +149,7 @@ class Heard {
     const { command, output } = this.#context;
     const why = [textOf(error) ?? 'it was not said why', ...(textOf(code) === null ? [] : [`(${code})`])].join(' ');
     const run = outcome.outcome === 'error' ? `${command} models status --probe` : `${command} sessions tail`;
-    output.err(`latchkey: the agent did not finish\n  why: ${why}\n${remedyText(run)}\n`);
+    output.err(`latchkey: the agent did not finish\n  why: ${escapeText(why)}\n${remedyText(run)}\n`);
     return EXIT.failed;
   }
 

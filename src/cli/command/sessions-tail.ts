@@ -1,4 +1,5 @@
 import { EXIT } from '../../system/failure.ts';
+import { escapeLines, escapeText } from '../../system/text.ts';
 import type { Context } from '../context.ts';
 import { painter } from '../output.ts';
 import { type Call, withGateway } from '../reach.ts';
@@ -70,9 +71,13 @@ class Shown {
     const paint = painter(output.colour);
     const text = recordsOf(message.content)
       .flatMap((part) => textOf(part.text) ?? (part.type === 'toolCall' ? `(calls ${String(part.name)})` : []))
+      .join('\n')
+      .split('\n')
+      // Nothing within a message stands where the head of one stands, or looks like it: it could pretend to be another.
+      .map((line) => `  ${escapeLines(line)}`)
       .join('\n');
     const from = textOf(recordOf(message.__openclaw).senderId) ?? textOf(message.toolName);
-    const who = `${textOf(message.role) ?? '?'}${from === null ? '' : ` ${from}`}`;
+    const who = escapeText(`${textOf(message.role) ?? '?'}${from === null ? '' : ` ${from}`}`);
     output.out(`${paint('dim', timeOf(message.timestamp))} ${paint('bold', who)}\n${text}\n\n`);
   }
 

@@ -20,11 +20,22 @@ describe('methods', () => {
       expect(typeof Compile(m.input).Check({}), m.name).toBe('boolean');
       expect(Compile(m.output).Check(7), m.name).toBe(false);
     }
-    expect(METHOD_NAMES.length).toBe(METHODS.filter((m) => !('self' in m)).length);
+    expect(METHOD_NAMES.length).toBe(METHODS.filter((m) => !('self' in m || 'given' in m)).length);
     expect(isMethodRow('device.token.revoke (self)')).toBe(true);
     expect(isMethodRow('health (self)')).toBe(false);
     expect(lookup('connect')).toBeUndefined();
     expect(lookup('__proto__')).toBeUndefined();
+  });
+
+  it('A1: whoever chooses the model of a run is judged by the row that says so', () => {
+    const rows = lookup('agent');
+    if (rows === undefined) throw new Error('no such method');
+    expect(rows.plain.scope).toBe('operator.write');
+    for (const model of ['offline/echo', '', null, 7]) {
+      expect(rowFor(rows, { message: 'x', model }, null).scope).toBe('operator.admin');
+    }
+    expect(rowFor(rows, { message: 'x' }, null)).toBe(rows.plain);
+    expect(isMethodRow('agent (model)')).toBe(true);
   });
 
   it('A7: a call is judged by the self row only when it names the caller itself', () => {

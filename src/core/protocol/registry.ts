@@ -1,5 +1,5 @@
 import type { OperatorScope } from '../authz/scope.ts';
-import { agent, agentIdentity, agentWait } from './method/agent.ts';
+import { agent, agentIdentity, agentModel, agentWait } from './method/agent.ts';
 import { agentsList } from './method/agents.ts';
 import { channelsStatus } from './method/channel.ts';
 import { chatAbort, chatHistory, chatInject, chatSend } from './method/chat.ts';
@@ -83,6 +83,7 @@ export const METHODS = [
   agentsList,
   agentIdentity,
   agent,
+  agentModel,
   agentWait,
   chatHistory,
   chatSend,
@@ -128,13 +129,15 @@ export type Handlers<Context> = {
 export interface Rows {
   readonly plain: Method;
   readonly self: Method | null;
+  readonly given: Method | null;
 }
 
 const BY_NAME: ReadonlyMap<string, Rows> = new Map(
-  METHODS.filter((m: Method) => m.self !== true).map((plain) => [
-    plain.name,
-    { plain, self: METHODS.find((m: Method) => m.self === true && m.name === plain.name) ?? null },
-  ]),
+  METHODS.filter((m: Method) => m.self !== true && m.given === undefined).map((plain) => {
+    const beside: readonly Method[] = METHODS.filter((m) => m.name === plain.name);
+    const self = beside.find((m) => m.self === true) ?? null;
+    return [plain.name, { plain, self, given: beside.find((m) => m.given !== undefined) ?? null }];
+  }),
 );
 
 /** The rows behind a wire name; `undefined`: unknown method. */
@@ -151,13 +154,15 @@ export function isMethodRow(name: string): name is MethodRow {
 
 /**
  * The row that speaks for a call: the one with `self` when the caller names its own device, and its own role where
- * the params name one; else the plain one. `caller`: `null` for callers without a device.
+ * the params name one; the one for a key that the params have; else the plain one. `caller`: `null` for callers without a
+ * device.
  */
 export function rowFor(
   rows: Rows,
-  params: { readonly deviceId?: unknown; readonly role?: unknown },
+  params: { readonly deviceId?: unknown; readonly role?: unknown; readonly [key: string]: unknown },
   caller: { readonly deviceId: string; readonly role: string } | null,
 ): Method {
+  if (rows.given?.given !== undefined && params[rows.given.given] !== undefined) return rows.given;
   const names = rows.self !== null && caller !== null && params.deviceId === caller.deviceId;
   return names && rows.self !== null && (params.role === undefined || params.role === caller.role)
     ? rows.self

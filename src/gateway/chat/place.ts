@@ -64,6 +64,7 @@ export function declined(refused: RefusedSend): Declined {
       return new Declined('gateway_needed');
     case 'run_conflict':
     case 'lane_full':
+    case 'too_many_sessions':
       return new Declined(refused.code);
   }
 }

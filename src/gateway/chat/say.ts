@@ -37,13 +37,13 @@ export async function say(c: Context, key: SessionKey, said: Said): Promise<Acce
   return accepted;
 }
 
-/** As OpenClaw's clients write it, who put a data URL there at times. */
+/** As OpenClaw's clients write it, who put a data URL there at times; one with a type beyond all measure is none. */
 function enclosureOf({
   fileName,
   mimeType,
   content,
 }: NonNullable<MethodInput<'chat.send'>['attachments']>[number]): Enclosure {
-  const [, type, data] = /^data:([^;,]+);base64,([\s\S]*)$/.exec(content) ?? [];
+  const [, type, data] = /^data:([^;,]{1,128});base64,([\s\S]*)$/.exec(content) ?? [];
   return {
     name: fileName ?? 'attachment',
     mediaType: mimeType ?? type ?? 'application/octet-stream',

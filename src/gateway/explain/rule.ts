@@ -93,6 +93,7 @@ export const REFUSED: Readonly<Record<ErrorCode, Rule>> = {
   run_unknown: STATE,
   run_conflict: STATE,
   lane_full: STATE,
+  too_many_sessions: STATE,
   bad_attachment: STATE,
   unknown_model: STATE,
   message_too_large: STATE,

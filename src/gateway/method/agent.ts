@@ -44,7 +44,7 @@ async function keyOf(c: Context, input: MethodInput<'agent'>): Promise<SessionKe
 
 async function finalOf(c: Context, id: RunId): Promise<Final> {
   const { conversations, chat } = c.services;
-  const run = await conversations.wait(id, UNTIL_DONE_MS);
+  const run = await conversations.wait(id, UNTIL_DONE_MS, c.left);
   // The gateway ends: it begins after the restart, and is asked after then by agent.wait.
   if (run === null || run.end === null) throw new Declined('run_stopping');
   const said = await conversations.answer(id);
@@ -92,7 +92,7 @@ function endedOf({ id: runId, end }: RunState): Ended {
 }
 
 export async function wait(c: Context, input: MethodInput<'agent.wait'>): Promise<MethodOutput<'agent.wait'>> {
-  const run = await c.services.conversations.wait(input.runId as RunId, input.timeoutMs ?? WAIT_MS);
+  const run = await c.services.conversations.wait(input.runId as RunId, input.timeoutMs ?? WAIT_MS, c.left);
   if (run === null) throw new Declined('run_unknown', input.runId.replace(/\p{C}/gu, '?'));
   // Who is also told events has them all by now.
   if (run.end !== null) await c.services.chat.settled();

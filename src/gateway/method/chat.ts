@@ -1,11 +1,13 @@
+import type { Row } from '../../core/conversation/row.ts';
 import type { RunState } from '../../core/conversation/run.ts';
 import type { RunId } from '../../core/lane/lane.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { type Message, messagesOf, rowId } from '../chat/message.ts';
+import { backwards, inTurn } from '../chat/page.ts';
 import { keyFor, speakerOf } from '../chat/place.ts';
 import { defaultsOf, sessionRow } from '../chat/row.ts';
 import { say } from '../chat/say.ts';
-import type { Context } from './handler.ts';
+import { type Context, Declined } from './handler.ts';
 
 const LIMIT = 200;
 /** Of one answer, in characters: the oldest messages of the page are left for the next one. */
@@ -13,18 +15,14 @@ const PAGE_MAX = 6 * 1024 * 1024;
 
 /** `chat.history`: the size of the page decides what it costs, not the length of the transcript. */
 export async function history(c: Context, input: MethodInput<'chat.history'>): Promise<MethodOutput<'chat.history'>> {
-  const { session, principal } = c;
-  // A11: the owner's own way waits for nobody.
-  if (session === null || principal.kind === 'owner') return page(c, input);
-  return c.services.turns.take(session, () => page(c, input));
+  return inTurn(c, () => page(c, input));
 }
 
 async function page(c: Context, input: MethodInput<'chat.history'>): Promise<MethodOutput<'chat.history'>> {
   const { conversations } = c.services;
   const key = await keyFor(c, input.sessionKey, input.agentId);
   const [agents, session] = [await conversations.agents(), await conversations.session(key)];
-  const rows = session === null ? [] : await conversations.tail(key, input.limit ?? LIMIT, input.before);
-  const messages = fitting(rows.flatMap(messagesOf));
+  const messages = session === null ? [] : await fitting(backwards(c, session, input.limit ?? LIMIT, input.before));
   const open = conversations.open(key);
   const waiting = open.filter((run) => run.startedAt === null);
   const agentId = key.split(':')[1];
@@ -43,17 +41,17 @@ async function page(c: Context, input: MethodInput<'chat.history'>): Promise<Met
   };
 }
 
-/** The newest of them that one answer holds. Both messages of one row, or neither. */
-function fitting(messages: readonly Message[]): readonly Message[] {
+/** Of the newest rows those that one answer holds; the newest of all whatever its size. */
+async function fitting(rows: AsyncIterable<Row>): Promise<readonly Message[]> {
+  const kept: (readonly Message[])[] = [];
   let size = 0;
-  let first = messages.length;
-  while (first > 0) {
-    size += JSON.stringify(messages[first - 1]).length;
-    if (size > PAGE_MAX && first < messages.length) break;
-    first -= 1;
+  for await (const row of rows) {
+    const messages = messagesOf(row);
+    for (const message of messages) size += JSON.stringify(message).length;
+    if (size > PAGE_MAX && kept.length > 0) break;
+    kept.push(messages);
   }
-  const cut = messages[first - 1]?.__openclaw.seq;
-  return messages.slice(first).filter(({ __openclaw }) => __openclaw.seq !== cut);
+  return kept.reverse().flat();
 }
 
 export async function send(c: Context, input: MethodInput<'chat.send'>): Promise<MethodOutput<'chat.send'>> {
@@ -88,6 +86,12 @@ export async function abort(c: Context, input: MethodInput<'chat.abort'>): Promi
 export async function inject(c: Context, input: MethodInput<'chat.inject'>): Promise<MethodOutput<'chat.inject'>> {
   const key = await keyFor(c, input.sessionKey, input.agentId);
   const { giver } = speakerOf(c);
-  const row = await c.services.conversations.inject(key, giver, input.message, input.label ?? null);
+  const row = await c.services.conversations.inject(key, giver, input.message, input.label ?? null).catch(tooLarge);
   return { ok: true, messageId: rowId(row), seq: row.seq };
+}
+
+/** By name, not by class: what thinks is chosen by the composition root. */
+function tooLarge(error: unknown): never {
+  if (error instanceof Error && error.name === 'TextTooLarge') throw new Declined('message_too_large', error.message);
+  throw error;
 }

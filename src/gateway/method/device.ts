@@ -277,7 +277,7 @@ export async function waitUpgrade(
   const { authority } = c.services;
   const id = asId(input.requestId);
   const open = () => authority.peek(device)?.roles[role].request?.id === id;
-  const outcome = open() ? await c.services.settled(id, input.timeoutMs ?? WAIT_MS) : await authority.past(id);
+  const outcome = open() ? await c.services.settled(id, input.timeoutMs ?? WAIT_MS, c.left) : await authority.past(id);
   if (outcome === null && !open()) throw new Denied({ code: 'not_found', retry: 'never' }, 'requestId');
   if (outcome === null) return { status: 'pending', requestId: id };
   if (outcome !== 'approved')

@@ -24,6 +24,8 @@ export interface Context {
   readonly principal: Principal;
   /** `null` for calls from within the gateway (A12). */
   readonly session: Session | null;
+  /** Aborted when the connection of the call is gone: nobody waits for its answer. */
+  readonly left?: AbortSignal | undefined;
   /** Another call of the same caller, decided as if it had come from outside: what is said to an agent may stand for one. */
   ask(method: MethodName, params: unknown): Promise<Answer>;
 }
@@ -40,8 +42,8 @@ export interface Services {
   /** A17: refusals, connects and ends of sessions; what changed access is in the truth. */
   readonly trace: Pick<Trace, 'find' | 'list'>;
   lastSeen(device: DeviceId): { readonly at: Instant; readonly reason: string } | null;
-  /** Resolves with how the request ended; `null` when it is still open after `timeoutMs`. */
-  settled(id: RequestId, timeoutMs: number): Promise<Outcome | null>;
+  /** Resolves with how the request ended; `null` when it is still open after `timeoutMs`, or once `left` is aborted. */
+  settled(id: RequestId, timeoutMs: number, left?: AbortSignal): Promise<Outcome | null>;
   facts(): GatewayFacts;
   /** A14: where a new device is to dial. */
   reach(): Reach;

@@ -53,6 +53,7 @@ export const HANDLERS: Handlers<Context> = {
   'agents.list': agents.list,
   'agent.identity.get': agent.identity,
   agent: agent.agent,
+  'agent (model)': agent.agent,
   'agent.wait': agent.wait,
   'chat.history': chat.history,
   'chat.send': chat.send,

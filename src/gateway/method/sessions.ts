@@ -2,6 +2,7 @@ import { MINUTE_MS } from '../../core/base/instant.ts';
 import { NO_USAGE, plus, type SessionState } from '../../core/conversation/session.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { messagesOf, textOf, usageOf } from '../chat/message.ts';
+import { backwards, inTurn, short, sizeOf } from '../chat/page.ts';
 import { agentFor, declined, keyFor, sessionAt, speakerOf } from '../chat/place.ts';
 import { defaultsOf, type SessionRow, sessionRow } from '../chat/row.ts';
 import { type Context, Declined } from './handler.ts';
@@ -11,11 +12,20 @@ const LIMIT = 200;
 const LOOKED_MAX = 1_000;
 const TITLE_MAX = 60;
 const PREVIEW_MAX = 240;
+/** Read of transcripts for one call, in characters; beyond it there is less to see of the sessions that are left. */
+const READ_MAX = 16 * 1024 * 1024;
+/** Rows at the beginning in which a person's words are looked for. */
+const FIRST_ROWS = 3;
 
 type ListInput = MethodInput<'sessions.list'>;
 type List = MethodOutput<'sessions.list'>;
 
 export async function list(c: Context, input: ListInput): Promise<List> {
+  const isReading = input.includeDerivedTitles === true || input.includeLastMessage === true;
+  return isReading ? inTurn(c, () => listed(c, input)) : listed(c, input);
+}
+
+async function listed(c: Context, input: ListInput): Promise<List> {
   const { conversations, now } = c.services;
   const agent = input.agentId === undefined ? undefined : (await agentFor(c, input.agentId)).id;
   const agents = await conversations.agents();
@@ -29,8 +39,11 @@ export async function list(c: Context, input: ListInput): Promise<List> {
       updatedAt >= since && (key.includes(wanted) || (settings.label ?? '').toLowerCase().includes(wanted)),
   );
   const sessions: SessionRow[] = [];
+  const budget: Budget = { left: READ_MAX };
   for (const session of fitting.slice(0, limit)) {
-    sessions.push(sessionRow(session, agents, conversations.open(session.key), await glimpse(c, session, input)));
+    sessions.push(
+      sessionRow(session, agents, conversations.open(session.key), await glimpse(c, session, input, budget)),
+    );
   }
   return {
     ts: now(),
@@ -46,26 +59,46 @@ export async function list(c: Context, input: ListInput): Promise<List> {
   };
 }
 
-/** What a person recognises a session by, where it was asked for. */
-async function glimpse(c: Context, { key, rows }: SessionState, input: ListInput) {
-  const { conversations } = c.services;
-  const words = async (limit: number, before: number | undefined, max: number) => {
-    if (rows === 0) return undefined;
-    const said = (await conversations.tail(key, limit, before)).flatMap(messagesOf);
-    const text = (before === undefined ? said.at(-1) : said.find(({ role }) => role === 'user')) ?? said[0];
-    return text === undefined ? undefined : short(textOf(text), max);
-  };
-  const title = input.includeDerivedTitles === true ? await words(3, 4, TITLE_MAX) : undefined;
-  const last = input.includeLastMessage === true ? await words(1, undefined, PREVIEW_MAX) : undefined;
+/** What one call may still read of transcripts, in characters. */
+interface Budget {
+  left: number;
+}
+
+/** What a person recognises a session by, where it was asked for and as long as there is something left to read it with. */
+async function glimpse(c: Context, session: SessionState, input: ListInput, budget: Budget) {
+  const title = input.includeDerivedTitles === true ? await firstWords(c, session, budget) : undefined;
+  const last = input.includeLastMessage === true ? await lastWords(c, session, budget) : undefined;
   return {
     ...(title === undefined ? {} : { derivedTitle: title }),
     ...(last === undefined ? {} : { lastMessagePreview: last }),
   };
 }
 
-function short(text: string, max: number): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length > max ? `${line.slice(0, max - 1)}…` : line;
+/** The first that a person said; where nobody is among the first rows, what stands first. */
+async function firstWords(c: Context, session: SessionState, budget: Budget): Promise<string | undefined> {
+  let first: string | undefined;
+  for (let seq = 1; seq <= Math.min(FIRST_ROWS, session.rows) && budget.left > 0; seq += 1) {
+    const said = await messagesAt(c, session, budget, seq + 1);
+    const person = said.find(({ role }) => role === 'user');
+    if (person !== undefined) return short(textOf(person), TITLE_MAX);
+    if (said[0] !== undefined) first ??= short(textOf(said[0]), TITLE_MAX);
+  }
+  return first;
+}
+
+async function lastWords(c: Context, session: SessionState, budget: Budget): Promise<string | undefined> {
+  if (session.rows === 0 || budget.left <= 0) return undefined;
+  const last = (await messagesAt(c, session, budget)).at(-1);
+  return last === undefined ? undefined : short(textOf(last), PREVIEW_MAX);
+}
+
+/** Of the row before `before`, or of the newest. */
+async function messagesAt(c: Context, session: SessionState, budget: Budget, before?: number) {
+  for await (const row of backwards(c, session, 1, before)) {
+    budget.left -= sizeOf(row);
+    return messagesOf(row);
+  }
+  return [];
 }
 
 export async function subscribe(
@@ -97,22 +130,33 @@ async function rowOf(c: Context, session: SessionState): Promise<SessionRow> {
   return sessionRow(session, await conversations.agents(), conversations.open(session.key));
 }
 
-export async function preview(
-  c: Context,
-  input: MethodInput<'sessions.preview'>,
-): Promise<MethodOutput<'sessions.preview'>> {
-  const { conversations, now } = c.services;
+type PreviewInput = MethodInput<'sessions.preview'>;
+type Preview = MethodOutput<'sessions.preview'>['previews'][number];
+
+/** Each key once. Of every session that there is the newest row is seen; how much more of it READ_MAX bounds. */
+export async function preview(c: Context, input: PreviewInput): Promise<MethodOutput<'sessions.preview'>> {
+  return inTurn(c, async () => {
+    const budget: Budget = { left: READ_MAX };
+    const previews: Preview[] = [];
+    for (const text of new Set(input.keys)) previews.push(await previewOf(c, text, input, budget));
+    return { ts: c.services.now(), previews };
+  });
+}
+
+async function previewOf(c: Context, text: string, input: PreviewInput, budget: Budget): Promise<Preview> {
   const { limit = 12, maxChars = PREVIEW_MAX } = input;
-  const previews: MethodOutput<'sessions.preview'>['previews'][number][] = [];
-  for (const text of input.keys) {
-    const key = await keyFor(c, text, undefined).catch(() => null);
-    const session = key === null ? null : await conversations.session(key);
-    const rows = key === null || session === null ? [] : await conversations.tail(key, limit);
-    const items = rows.flatMap(messagesOf).map((one) => ({ role: one.role, text: short(textOf(one), maxChars) }));
-    const status = session === null ? 'missing' : items.length === 0 ? 'empty' : 'ok';
-    previews.push({ key: text, status, items: items.slice(-limit) });
+  const key = await keyFor(c, text, undefined).catch(() => null);
+  const session = key === null ? null : await c.services.conversations.session(key);
+  if (session === null) return { key: text, status: 'missing', items: [] };
+  const newestFirst: Preview['items'][number][] = [];
+  for await (const row of backwards(c, session, limit)) {
+    budget.left -= sizeOf(row);
+    for (const one of messagesOf(row).toReversed())
+      newestFirst.push({ role: one.role, text: short(textOf(one), maxChars) });
+    if (newestFirst.length >= limit || budget.left <= 0) break;
   }
-  return { ts: now(), previews };
+  const items = newestFirst.slice(0, limit).reverse();
+  return { key: text, status: items.length === 0 ? 'empty' : 'ok', items };
 }
 
 export async function resolve(

@@ -44,6 +44,13 @@ export const CHAT = {
     message: 'too many messages wait in this session',
     advice: again,
   }),
+  too_many_sessions: answer({
+    code: 'UNAVAILABLE',
+    detail: 'TOO_MANY_SESSIONS',
+    retry: 'never',
+    message: 'too many new sessions in one day',
+    advice: () => 'go on in a session that is there (sessions list), or begin another one tomorrow',
+  }),
   bad_attachment: answer({
     code: 'INVALID_REQUEST',
     detail: 'BAD_ATTACHMENT',

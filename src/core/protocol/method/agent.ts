@@ -1,7 +1,7 @@
 import * as Type from '../type.ts';
 import { AgentId, Attachments, Key, RunId } from './conversation.ts';
 import type { Method } from './method.ts';
-import { READ, WRITE } from './scope.ts';
+import { ADMIN, READ, WRITE } from './scope.ts';
 import { Instant } from './shape.ts';
 
 const Text = Type.Union([Type.String(), Type.Null()]);
@@ -32,6 +32,7 @@ export const agent = {
     sessionKey: Type.Optional(Key),
     sessionId: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
     attachments: Attachments,
+    /** A choice of the administrator's, as in `sessions.patch`: the row below. */
     model: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
     thinking: Type.Optional(Type.String({ maxLength: 32 })),
     /** The run's id. */
@@ -75,6 +76,7 @@ export const agent = {
     'session_unknown',
     'run_conflict',
     'lane_full',
+    'too_many_sessions',
     'unknown_model',
     'message_too_large',
     'bad_attachment',
@@ -85,14 +87,22 @@ export const agent = {
   summary: 'Says something to an agent. Answered twice: once it is stored, and once the agent is done.',
 } as const satisfies Method;
 
+export const agentModel = {
+  ...agent,
+  given: 'model',
+  scope: ADMIN,
+  summary: 'The same with a model that the caller chooses.',
+} as const satisfies Method;
+
 export const agentWait = {
   name: 'agent.wait',
   scope: WRITE,
   role: 'operator',
+  waits: true,
   input: Type.Object({
     runId: RunId,
     /** 30,000 when absent. */
-    timeoutMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
+    timeoutMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000 })),
   }),
   output: Type.Object({
     ...Ended,

@@ -58,6 +58,7 @@ export const chatSend = {
     'session_key',
     'run_conflict',
     'lane_full',
+    'too_many_sessions',
     'unknown_model',
     'message_too_large',
     'bad_attachment',

@@ -134,6 +134,7 @@ export const waitUpgrade = {
   name: 'device.scopes.waitUpgrade',
   scope: 'none',
   role: 'any',
+  waits: true,
   input: Type.Object({
     requestId: RequestId,
     /** Milliseconds; 30,000 when absent. */

@@ -4,13 +4,15 @@ import type { ErrorCode } from '../error.ts';
 
 /**
  * One row of the permission matrix. A method whose scope depends on its params is two rows with one wire name: the
- * plain one, and the one with `self`, which speaks for calls in which a device names itself.
+ * plain one, and the one with `self`, which speaks for calls in which a device names itself, or with `given`.
  */
 export interface Method {
   /** On the wire. */
   readonly name: string;
   /** `self`: params name the caller's own device, and role where there is one (A7). */
   readonly self?: true;
+  /** Such a row speaks for calls whose params have this key, beside the plain row for those without it. */
+  readonly given?: string;
   /** What the caller must hold; `none`: any session of the role. */
   readonly scope: OperatorScope | 'none';
   readonly role: Role | 'any';
@@ -23,6 +25,11 @@ export interface Method {
    * know that it was accepted pass the second one over.
    */
   readonly final?: TSchema;
+  /**
+   * Its answer waits for what others do. Such a call is small, ends with its connection, and whoever may no longer call is
+   * not told the answer.
+   */
+  readonly waits?: true;
   /** What it does keeps its idempotency key itself, with what was asked under it, across restarts. */
   readonly keepsKey?: true;
   /** Beside those that every call can have: wrong_role, missing_scope, params_invalid, unavailable, busy, internal. */
@@ -52,9 +59,14 @@ export type ReplyOf<M extends Method> = M extends { readonly final: infer F exte
   ? Twice<OutputOf<M>, Frozen<Static<F>>>
   : OutputOf<M>;
 
-/** The row's own name: the wire name, with ` (self)` where two rows share it. */
-export type RowName<M extends Method> = M extends { readonly self: true } ? `${M['name']} (self)` : M['name'];
+/** The row's own name: the wire name, with ` (self)` or ` (KEY)` where two rows share it. */
+export type RowName<M extends Method> = M extends { readonly self: true }
+  ? `${M['name']} (self)`
+  : M extends { readonly given: infer Key extends string }
+    ? `${M['name']} (${Key})`
+    : M['name'];
 
 export function rowName<M extends Method>(method: M): RowName<M> {
-  return (method.self === true ? `${method.name} (self)` : method.name) as RowName<M>;
+  const mark = method.self === true ? 'self' : method.given;
+  return (mark === undefined ? method.name : `${method.name} (${mark})`) as RowName<M>;
 }
