@@ -28,7 +28,7 @@ const steps = {
   build: { run: ['scripts/build.mjs'] },
   check: { run: ['scripts/test.mjs', 'check'] },
   test: { run: ['scripts/test.mjs', 'test'] },
-  model: { run: [...vitest, '--project', 'nightly'] },
+  model: { built: true, run: [...vitest, '--project', 'nightly'] },
   matrix: { run: [...vitest, '--project', 'matrix', '--update'] },
   vitest: { run: vitest },
   types: { run: ['node_modules/typescript/bin/tsc', '-b'] },
