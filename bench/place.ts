@@ -7,7 +7,20 @@ import { buildSync } from 'esbuild';
 import { type Gateway, type GatewayOptions, start } from '../test/gateway.ts';
 import type { LimitInput } from './limit/listen.ts';
 
-export type LimitName = 'bare' | 'echo' | 'handshake' | 'commit';
+/** Servers of the bench itself, by their files. */
+const SERVERS = [
+  'limit/bare',
+  'limit/echo',
+  'limit/handshake',
+  'limit/commit',
+  'limit/proxy',
+  'limit/relay',
+  'limit/library',
+  'drive/model',
+] as const;
+type ServerName = (typeof SERVERS)[number];
+type LimitOf<Name> = Name extends `limit/${infer Limit}` ? Limit : never;
+export type LimitName = LimitOf<ServerName>;
 
 export const ROOT = join(import.meta.dirname, '..');
 export const CLI = join(ROOT, 'dist', 'cli.cjs');
@@ -57,11 +70,20 @@ export class Place {
   }
 
   /** Starts a limit server, bundled as the gateway is: neither side pays for loading sources. */
-  async limit(name: LimitName, input: LimitInput = {}, node = process.execPath): Promise<Server> {
+  limit(name: LimitName, input: LimitInput = {}, node = process.execPath): Promise<Server> {
+    return this.#serve(`limit/${name}`, input, node);
+  }
+
+  /** Starts a model server. */
+  model(): Promise<Server> {
+    return this.#serve('drive/model', {}, process.execPath);
+  }
+
+  async #serve(name: ServerName, input: LimitInput, node: string): Promise<Server> {
     if (!this.#bundled) this.#bundle();
-    const file = this.path(`${name}-${this.#atEnd.length}.json`);
+    const file = this.path(`input-${this.#atEnd.length}.json`);
     writeFileSync(file, JSON.stringify(input));
-    const child = spawn(node, [this.path(`limit/${name}.cjs`), file], {
+    const child = spawn(node, [this.path(`server/${name}.cjs`), file], {
       env: environment(this.folder),
       cwd: this.folder,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -69,7 +91,7 @@ export class Place {
     this.atEnd(() => ended(child));
     const line = await new Promise<string>((done, fail) => {
       child.stdout.setEncoding('utf8').once('data', done);
-      child.once('exit', (code) => fail(new Error(`limit server ${name} ended with ${code}`)));
+      child.once('exit', (code) => fail(new Error(`server ${name} ended with ${code}`)));
     });
     return { pid: child.pid ?? 0, port: Number(JSON.parse(line).port), stop: () => ended(child) };
   }
@@ -84,8 +106,9 @@ export class Place {
   #bundle(): void {
     buildSync({
       absWorkingDir: ROOT,
-      entryPoints: ['bare', 'echo', 'handshake', 'commit'].map((name) => `bench/limit/${name}.ts`),
-      outdir: this.path('limit'),
+      entryPoints: SERVERS.map((name) => `bench/${name}.ts`),
+      outbase: 'bench',
+      outdir: this.path('server'),
       outExtension: { '.js': '.cjs' },
       bundle: true,
       platform: 'node',

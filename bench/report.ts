@@ -10,8 +10,8 @@ export interface Row {
   readonly value: number;
   readonly limit: number;
   readonly unit: string;
-  /** What the ratio value : limit must keep to; absent where nothing is demanded. */
-  readonly target?: { readonly atMost: number } | { readonly atLeast: number };
+  /** What the ratio value : limit must keep to, or their difference in `unit`; absent where nothing is demanded. */
+  readonly target?: { readonly atMost: number } | { readonly atLeast: number } | { readonly moreAtMost: number };
 }
 
 /** What one figure found, and how. */
@@ -26,6 +26,7 @@ export const ratioOf = (row: Row): number => row.value / row.limit;
 
 export function isMet(row: Row): boolean | null {
   if (row.target === undefined) return null;
+  if ('moreAtMost' in row.target) return row.value - row.limit <= row.target.moreAtMost;
   return 'atMost' in row.target ? ratioOf(row) <= row.target.atMost : ratioOf(row) >= row.target.atLeast;
 }
 
@@ -36,13 +37,19 @@ export function amount(value: number): string {
   return value >= 1 ? value.toFixed(1) : value.toPrecision(2);
 }
 
+/** How `value` stands to `limit`, and how it should. */
+function comparison(row: Row): readonly [string, string] {
+  const { target, value, limit, unit } = row;
+  const times = `${ratioOf(row).toFixed(2)} ×`;
+  if (target === undefined) return [times, ''];
+  if ('atMost' in target) return [times, `≤ ${target.atMost} ×`];
+  if ('atLeast' in target) return [`${(ratioOf(row) * 100).toFixed(0)} %`, `≥ ${target.atLeast * 100} %`];
+  const more = value - limit;
+  return [`${more < 0 ? '-' : '+'} ${amount(Math.abs(more))} ${unit}`, `≤ + ${target.moreAtMost} ${unit}`];
+}
+
 function cells(row: Row): readonly string[] {
-  const inPercent = row.target !== undefined && 'atLeast' in row.target;
-  const ratio = inPercent ? `${(ratioOf(row) * 100).toFixed(0)} %` : `${ratioOf(row).toFixed(2)} ×`;
-  let target = '';
-  if (row.target !== undefined) {
-    target = 'atMost' in row.target ? `≤ ${row.target.atMost} ×` : `≥ ${row.target.atLeast * 100} %`;
-  }
+  const [ratio, target] = comparison(row);
   const met = isMet(row);
   return [
     row.figure,

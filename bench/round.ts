@@ -23,6 +23,8 @@ export interface Pace {
   readonly answerBytes: number;
   /** All operations that were counted. */
   readonly operations: number;
+  /** Of every stream that was counted the time to its first words. */
+  readonly firstMs: readonly number[];
 }
 
 export class Driver {
@@ -54,10 +56,12 @@ interface Round {
   readonly cpuMs: number;
   readonly wallMs: number;
   readonly answerBytes: number;
+  readonly firstMs: readonly number[];
 }
 
 async function round({ driver, cpuMs: used, extent: { operations, waves = 1 } }: Runner): Promise<Round> {
   let [cpuMs, wallMs, answerBytes] = [0, 0, 0];
+  const firstMs: number[] = [];
   for (let wave = 0; wave < waves; wave += 1) {
     await driver.tell({ kind: 'prepare', operations: operations / waves });
     // What the preparation left to do at the server, closed sockets above all, is not the round's.
@@ -68,8 +72,9 @@ async function round({ driver, cpuMs: used, extent: { operations, waves = 1 } }:
     if (reply.kind !== 'ran') throw new Error(`a driver answered ${reply.kind}`);
     wallMs += reply.wallMs;
     answerBytes += reply.answerBytes / waves;
+    firstMs.push(...(reply.firstMs ?? []));
   }
-  return { cpuMs, wallMs, answerBytes };
+  return { cpuMs, wallMs, answerBytes, firstMs };
 }
 
 interface Runner {
@@ -95,6 +100,7 @@ function pace(rounds: readonly Round[], operations: number): Pace {
     perSecond: median(rounds.map(({ wallMs }) => (operations / wallMs) * 1_000)),
     answerBytes: median(rounds.map(({ answerBytes }) => answerBytes)),
     operations: operations * rounds.length,
+    firstMs: rounds.flatMap(({ firstMs }) => firstMs),
   };
 }
 

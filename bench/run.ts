@@ -21,19 +21,22 @@ import { call } from './figure/call.ts';
 import { commands } from './figure/command.ts';
 import type { Extent, Figure } from './figure/figure.ts';
 import { handshake } from './figure/handshake.ts';
+import { heap } from './figure/heap.ts';
 import { memory } from './figure/memory.ts';
+import { page } from './figure/page.ts';
 import { startup } from './figure/start.ts';
+import { stream } from './figure/stream.ts';
 import { Place } from './place.ts';
 import { machine, markdown, type Section, table } from './report.ts';
 
-const FIGURES: readonly Figure[] = [commands, startup, memory, handshake, call, approval];
+const FIGURES: readonly Figure[] = [commands, startup, memory, handshake, call, approval, stream, page, heap];
 const PEER_FIGURES: readonly PeerFigure[] = [peerCommands, peerStartup, peerConnects, peerCalls, peerApprovals, storms];
 const RESULTS = join(import.meta.dirname, 'RESULTS.md');
 
 const USAGE = 64;
 const HELP = `Measures Latchkey, each figure beside its raw limit on this machine. Linux only.
 
-  npm run bench                     every figure: some minutes; written to bench/RESULTS.md
+  npm run bench                     every figure: about a quarter of an hour; written to bench/RESULTS.md
   npm run bench -- --peer           the same work done by OpenClaw, beside it: about 20 minutes on an idle machine
 
   --only NAME   one figure (repeatable): ${FIGURES.map(({ name }) => name).join(', ')};

@@ -16,7 +16,7 @@ export function calls(job: CallJob): Load {
     run: async () => {
       let bytes = 0;
       await atOnce(operations, lines.length, async (_, worker) => {
-        const answer = await (lines[worker] as Line).call(job.method, {});
+        const answer = await (lines[worker] as Line).call(job.method, job.params ?? {});
         bytes += answer;
       });
       return { answerBytes: bytes / operations };

@@ -3,8 +3,17 @@
 /** A load on one server. A round is prepared outside the time that counts, then run inside it. */
 export interface Load {
   prepare(operations: number): Promise<void>;
-  /** Mean bytes of the answers. @throws Error when an answer is a refusal; a storm counts them instead. */
-  run(): Promise<{ readonly answerBytes: number; readonly storm?: Storm }>;
+  /** @throws Error when an answer is a refusal; a storm counts them instead. */
+  run(): Promise<Ran>;
+}
+
+/** What a round of a load found. */
+export interface Ran {
+  /** Mean of the answers. */
+  readonly answerBytes: number;
+  readonly storm?: Storm;
+  /** Of each stream the time to its first words. */
+  readonly firstMs?: readonly number[];
 }
 
 /** How a session speaks that is not the plain one: the only protocol it offers, and its credentials. */
@@ -35,8 +44,28 @@ export interface CallJob {
   readonly scopes?: readonly string[];
   readonly sockets: number;
   readonly method: string;
+  readonly params?: Readonly<Record<string, unknown>>;
   /** Whether a socket must connect before it calls; a limit answers at once. */
   readonly connected: boolean;
+}
+
+/** Answers of a model, token by token. */
+export interface StreamJob {
+  readonly kind: 'stream';
+  readonly port: number;
+  /** `proxy`: HTTP as the model server speaks it; the others take `chat.send` and tell events. */
+  readonly via: 'gateway' | 'proxy' | 'relay';
+  /** Of the clients' devices, which take turns. */
+  readonly privateKeys: readonly string[];
+  /** Sockets. Each is told of all runs. */
+  readonly clients: number;
+  /** Answers that are being given at once, by turns on the sockets and of the agents. */
+  readonly streams: number;
+  readonly agents: readonly string[];
+  /** Of one answer: each is a token. */
+  readonly words: number;
+  /** Between two of them; 0: as fast as they come. */
+  readonly paceMs: number;
 }
 
 export interface ApprovalJob {
@@ -87,7 +116,7 @@ export interface Storm {
   readonly cpuMs: number;
 }
 
-export type Job = HandshakeJob | CallJob | ApprovalJob | PairingJob | StormJob;
+export type Job = HandshakeJob | CallJob | StreamJob | ApprovalJob | PairingJob | StormJob;
 
 export type ToDriver =
   | { readonly kind: 'job'; readonly job: Job }
@@ -96,7 +125,7 @@ export type ToDriver =
 
 export type FromDriver =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'ran'; readonly wallMs: number; readonly answerBytes: number; readonly storm?: Storm }
+  | ({ readonly kind: 'ran'; readonly wallMs: number } & Ran)
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** Runs `one` until `operations` have been begun, `concurrency` at a time. */

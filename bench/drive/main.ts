@@ -5,6 +5,7 @@ import { handshakes } from './handshake.ts';
 import type { FromDriver, Job, Load, ToDriver } from './load.ts';
 import { pairings } from './pairing.ts';
 import { storm } from './storm.ts';
+import { streams } from './stream.ts';
 
 function loadOf(job: Job): Load {
   switch (job.kind) {
@@ -18,6 +19,8 @@ function loadOf(job: Job): Load {
       return pairings(job);
     case 'storm':
       return storm(job);
+    case 'stream':
+      return streams(job);
   }
 }
 

@@ -16,8 +16,13 @@ interface Waiting {
   fail(reason: Error): void;
 }
 
-/** One socket and the calls in flight on it; events pass by. */
+/** How every event of this gateway begins. */
+const EVENT = '{"type":"event"';
+
+/** One socket and the calls in flight on it; events pass by, unless somebody hears them. */
 export class Line {
+  /** Told of events as they came. */
+  onEvent: (text: string) => void = () => {};
   readonly #ws: WebSocketConnection;
   readonly #waiting = new Map<string, Waiting>();
   #next = 0;
@@ -25,6 +30,7 @@ export class Line {
   constructor(ws: WebSocketConnection) {
     this.#ws = ws;
     ws.onText = (text) => {
+      if (text.startsWith(EVENT)) return this.onEvent(text);
       const reply: Reply = JSON.parse(text);
       if (reply.type !== 'res') return;
       this.#waiting.get(reply.id)?.done(reply, text.length);

@@ -15,6 +15,8 @@ export interface LimitInput {
   readonly database?: string;
   /** Commit what arrived together as one transaction instead of each row alone. */
   readonly grouped?: boolean;
+  /** Where the model server is. */
+  readonly modelPort?: number;
 }
 
 export function input(): LimitInput {
