@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -138,6 +138,28 @@ async function bundle(name, source, esbuild) {
       }));
     },
   };
+  // Needed where compression or TLS is, which few have, and loaded by all of them: 6 ms of each command that dials.
+  const onUse = {
+    name: 'on-use',
+    setup(build) {
+      build.onResolve({ filter: /^(https|tls|zlib)$/ }, ({ path, importer }) =>
+        /node_modules\/ws\//.test(importer) ? { path, namespace: 'builtin-on-use' } : undefined,
+      );
+      build.onLoad({ filter: /.*/, namespace: 'builtin-on-use' }, ({ path }) => ({
+        contents: `module.exports = new Proxy({}, { get: (_, name) => process.getBuiltinModule('node:${path}')[name] });`,
+      }));
+    },
+  };
+  // What is made of the shapes of all methods and is a small table then.
+  const writtenOut = {
+    name: 'written-out',
+    setup(build) {
+      build.onLoad({ filter: /[\\/]core[\\/]protocol[\\/]need\.ts$/ }, async ({ path }) => {
+        const { PLAIN_SCOPES } = await import(pathToFileURL(path).href);
+        return { contents: `export const PLAIN_SCOPES = ${JSON.stringify(PLAIN_SCOPES)};` };
+      });
+    },
+  };
   return esbuild.build({
     absWorkingDir: root,
     entryPoints: [source],
@@ -157,7 +179,7 @@ async function bundle(name, source, esbuild) {
     minifyWhitespace: name.startsWith('model-'),
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [lazySibling, noSubprocess],
+    plugins: [lazySibling, noSubprocess, onUse, writtenOut],
     // It carries native code, and is there only where npm could install it.
     external: ['@napi-rs/keyring'],
   });

@@ -14,7 +14,7 @@ export type Body = (
 export interface Example {
   /**
    * As a person types it, `latchkey` included. Words in capitals stand for what is different everywhere: REQUEST, DEVICE,
-   * SESSION, KEY, URL, METHOD, ID.
+   * SESSION, AGENT, NAME, KEY, URL, METHOD, ID.
    */
   readonly line: string;
   readonly exit: ExitCode;

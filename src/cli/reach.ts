@@ -33,7 +33,6 @@ export async function withGateway<T>(context: Context, work: (call: Call) => Pro
 /** The same with this state directory's own gateway, whatever else a flag, the environment or the configuration names. */
 export async function withOwnGateway<T>(context: Context, work: (call: Call) => Promise<T>, hear?: Ear): Promise<T> {
   const line = await Line.open(context);
-  if (hear !== undefined) await line.listen(hear);
   const call: Call = async (method, params) => {
     const began = context.host.clock.monotonicMs();
     try {
@@ -45,6 +44,7 @@ export async function withOwnGateway<T>(context: Context, work: (call: Call) => 
     }
   };
   try {
+    if (hear !== undefined) await line.listen(hear);
     return await work(call);
   } finally {
     await line.close();
@@ -105,7 +105,8 @@ class Line {
     try {
       await client.request('connect', { minProtocol: 4, maxProtocol: 4, client: about }, timeoutMs);
     } catch (error) {
-      if ((error as RemoteError).refusal !== 'already_connected') throw error;
+      if ((error as RemoteError).refusal === 'already_connected') return;
+      throw (await import('./refused.ts')).explained(error, this.#context, 'connect');
     }
   }
 

@@ -13,11 +13,12 @@ export function explained(error: unknown, context: Context, method: string): unk
   if (isNamed<RemoteError>(error, 'RemoteError')) return refusalOf(error, context, method);
   if (isNamed<NoAnswer>(error, 'NoAnswer')) return new GatewayBusy(`it gave no answer within ${error.afterMs} ms`);
   if (isNamed<ConnectionLost>(error, 'ConnectionLost')) {
-    return new Failure(EXIT.later, {
+    const text = {
       what: `${context.doing || method} was not answered`,
       why: `the connection to the gateway was lost: ${error.message}`,
       run: `${context.command} gateway probe`,
-    });
+    };
+    return new Failure(EXIT.later, text, { cause: error });
   }
   return error;
 }

@@ -30,7 +30,7 @@ export async function prepare(
 ): Promise<readonly [Remote, ...Remote[]]> {
   const { path: stateDir } = context.state;
   const { remedyFor } = await import('../core/protocol/error.ts');
-  const { scopesFor } = await import('../core/protocol/registry.ts');
+  const { scopesFor } = await import('../core/protocol/ask.ts');
   const { OPENCLAW_ASK } = await import('../core/protocol/method/scope.ts');
   const { given, code } = await readCredential(context, target.credential);
   const [text = '', ...others] = target.url === null ? (code?.urls ?? []) : [target.url];

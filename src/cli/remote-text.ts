@@ -178,11 +178,12 @@ function remedyOf({ device, isKnown }: Place, requestId: string | null, remedy =
 }
 
 export function failureOfLoss(error: ConnectionLost | NoAnswer, doing: string, context: Context): Failure {
-  return new Failure(EXIT.later, {
+  const text = {
     what: `${doing} came to no end`,
     why: escapeText(error.message.slice(0, 500)),
     run: `${context.command} --timeout 30s health`,
-  });
+  };
+  return new Failure(EXIT.later, text, { cause: error });
 }
 
 function ofDial(error: DialFailed, context: Context, { url }: Place): Failure {

@@ -1,4 +1,4 @@
-import { CAP_WAIT } from '../core/protocol/connect.ts';
+import { CAP_WAIT } from '../core/protocol/capability.ts';
 import type { EventFrame } from '../core/protocol/frame.ts';
 import { signedText, signedToken } from '../core/protocol/signed.ts';
 import { type Challenge, challengeOf, Distrust, type HandshakeCrypto, provenKey } from './challenge.ts';

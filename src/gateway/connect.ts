@@ -3,7 +3,8 @@ import type { Ignored, Refusal, Reply } from '../core/authz/command.ts';
 import type { CodeId, DeviceId, Principal } from '../core/authz/principal.ts';
 import { ASK_MAX, isKnown, ROLES, type Role, type Scope, scopeSet } from '../core/authz/scope.ts';
 import type { Comparison, DeviceState, Label } from '../core/authz/state.ts';
-import type { ConnectParams } from '../core/protocol/connect.ts';
+import type { ConnectParams, Protocol } from '../core/protocol/connect.ts';
+import type { ErrorContext } from '../core/protocol/error.ts';
 import { signedText, signedToken } from '../core/protocol/signed.ts';
 import type { TransportFacts } from './listen/pipe.ts';
 import { mayProveOwner, type Position, type PositionRules, positionOf } from './proof.ts';
@@ -96,6 +97,8 @@ export interface ConnectFacts {
 
 /** Names that are told back; a client that sent more knows them. */
 const UNKNOWN_MAX = 32;
+/** Nearly every name is one that has nothing to be cleaned of. */
+const PLAIN = /^[!-~](?:[ -~]{0,62}[!-~])?$/;
 const TOKEN_SHAPE = /^[A-Za-z0-9_-]{43}$/;
 
 export function gather(
@@ -123,8 +126,22 @@ export function gather(
   };
 }
 
+/** What a refusal of this connect speaks of. */
+export function contextOf(params: ConnectParams, protocol: Protocol, authMode: DoorRules['authMode']): ErrorContext {
+  return {
+    protocol,
+    authMode,
+    clientId: params.client.id,
+    clientMode: params.client.mode,
+    role: params.role ?? 'operator',
+    ...(params.device ? { deviceId: params.device.id } : {}),
+    asked: params.scopes ?? [],
+  };
+}
+
 /** A15: names are shown as claimed, at most 64 characters, without control or direction characters. */
 export function claimed(text: string | undefined): string | null {
+  if (text !== undefined && PLAIN.test(text)) return text;
   const clean = [...(text ?? '').replace(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ').trim()].slice(0, 64).join('');
   return clean === '' ? null : clean;
 }

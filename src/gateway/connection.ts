@@ -11,9 +11,9 @@ import {
   opened,
   step,
 } from '../core/connection/connection.ts';
-import { type ConnectParams, protocolFor } from '../core/protocol/connect.ts';
+import { protocolFor } from '../core/protocol/connect.ts';
 import { type ErrorContext, type Refused, refusalOfOutcome, refuse } from '../core/protocol/error.ts';
-import { errorFrame, okFrame } from '../core/protocol/frame.ts';
+import { errorFrame, okFrame, okText } from '../core/protocol/frame.ts';
 import {
   CALLS_IN_FLIGHT_MAX,
   MAX_PAYLOAD_BYTES,
@@ -25,6 +25,7 @@ import type { Answer } from './answer.ts';
 import {
   type Challenge,
   type ConnectFacts,
+  contextOf,
   type DoorRules,
   gather,
   judge,
@@ -33,6 +34,7 @@ import {
 } from './connect.ts';
 import type { Caller } from './dispatch.ts';
 import { type Tracer, told } from './explain/tracer.ts';
+import { Leave } from './leave.ts';
 import type { Pipe, Receiver, TransportFacts } from './listen/pipe.ts';
 import { readConnect, readFrame } from './read.ts';
 import { type CallRoom, Share } from './room.ts';
@@ -48,7 +50,8 @@ export interface House {
   challenge(pipe: Pipe): Challenge;
   ownerSession(id: string, pipe: Pipe): Session;
   sessionOf(id: string, pipe: Pipe, facts: ConnectFacts, protocol: 3 | 4, principal: Principal): Session;
-  hello(session: Session, asked: Asked & { readonly verdict: LetIn }): Record<string, unknown>;
+  /** The payload of `hello-ok`, as JSON. */
+  hello(session: Session, asked: Asked & { readonly verdict: LetIn }): string;
   call(caller: Caller, method: string, params: unknown): Promise<Answer>;
   refusalOf(
     facts: ConnectFacts,
@@ -100,7 +103,7 @@ export class Connection implements Receiver {
   /** Characters of what came before the connect was answered. */
   #early = 0;
   readonly #share: Share;
-  readonly #left = new AbortController();
+  readonly #left = new Leave();
   readonly #answers = new Map<string, Answer>();
   #state: ConnectionState;
   #session: Session | null = null;
@@ -320,7 +323,7 @@ export class Connection implements Receiver {
     const session = { ...this.#session, listening: true };
     this.#session = session;
     this.#pipe.resume();
-    this.#send(okFrame(id, this.#gateway.hello(session, { ...asked, verdict })));
+    this.#say(okText(id, this.#gateway.hello(session, { ...asked, verdict })));
     this.#gateway.joined(this, session);
   }
 
@@ -351,7 +354,7 @@ export class Connection implements Receiver {
     if (session === null) return null;
     const { principal, protocol } = session;
     const give = this.#share.take(size, principal);
-    const caller = { principal, session, protocol, size, left: this.#left.signal };
+    const caller = { principal, session, protocol, size, left: this.#left };
     const busy = (): Answer => ({ ok: false, refused: refuse('busy', { protocol, retryAfterMs: 250 }), denied: false });
     const answer = give === null ? busy() : await this.#gateway.call(caller, method, params);
     give?.();
@@ -373,7 +376,11 @@ export class Connection implements Receiver {
   }
 
   #send(frame: unknown): void {
-    this.#pipe.send(JSON.stringify(frame));
+    this.#say(JSON.stringify(frame));
+  }
+
+  #say(text: string): void {
+    this.#pipe.send(text);
     if (this.#session !== null) this.#gateway.publisher.check(this.#session);
   }
 
@@ -381,20 +388,8 @@ export class Connection implements Receiver {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     this.#share.end();
-    this.#left.abort();
+    this.#left.end();
     this.#gateway.left(this);
     this.#session = null;
   }
-}
-
-function contextOf(params: ConnectParams, protocol: 3 | 4, authMode: 'token' | 'password'): ErrorContext {
-  return {
-    protocol,
-    authMode,
-    clientId: params.client.id,
-    clientMode: params.client.mode,
-    role: params.role ?? 'operator',
-    ...(params.device ? { deviceId: params.device.id } : {}),
-    asked: params.scopes ?? [],
-  };
 }

@@ -8,6 +8,7 @@ import { StaleRevision } from '../store/store.ts';
 import type { Answer } from './answer.ts';
 import { askedFor, deskOf } from './explain/story.ts';
 import { Idempotency, whoOf } from './idempotency.ts';
+import type { Leave } from './leave.ts';
 import { Busy, type Context, Declined, Denied, Passed, type Services, WrongParams } from './method/handler.ts';
 import { HANDLERS } from './method/handlers.ts';
 import { wrongIn } from './read.ts';
@@ -21,8 +22,8 @@ export interface Caller {
   readonly protocol: 3 | 4;
   /** Characters of the frame that the call came in. */
   readonly size?: number;
-  /** Aborted when its connection is gone. */
-  readonly left?: AbortSignal;
+  /** Says when its connection is gone. */
+  readonly left?: Leave;
 }
 
 /** When a call that there was no room for may come again. */

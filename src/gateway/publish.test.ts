@@ -57,3 +57,17 @@ test('rule nothing is sent to a session that has not been welcomed', () => {
   publisher.publish('tick', {}, { scope: 'none' });
   expect(early.sent).toEqual([]);
 });
+
+test('rule an event for some alone has no number, and leaves no gap behind', () => {
+  const publisher = new Publisher(maySee, 100);
+  const { made, sent } = session('a');
+  publisher.add(made);
+  publisher.publish('tick', {}, { scope: 'none' });
+  publisher.publish('agent', {}, { scope: 'none', isUnnumbered: true });
+  publisher.publish('tick', {}, { scope: 'none', stateVersion: { presence: 1, health: 1 } });
+  expect(sent.map((e) => [e.event, 'seq' in e ? e.seq : null])).toEqual([
+    ['tick', 1],
+    ['agent', null],
+    ['tick', 2],
+  ]);
+});

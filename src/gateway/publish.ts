@@ -7,6 +7,8 @@ export interface PublishOptions {
   readonly scope: Scope | 'none';
   /** Left out for a session that already has much to read: it will be told the same again. */
   readonly dropIfSlow?: boolean;
+  /** For some sessions alone, as a `connect.challenge` is: it does not count among their events. */
+  readonly isUnnumbered?: boolean;
   readonly stateVersion?: { readonly presence: number; readonly health: number };
   /** Narrows further who is sent it (A7). */
   readonly only?: (session: Session) => boolean;
@@ -82,9 +84,9 @@ export class Publisher {
       if (options.dropIfSlow && buffered > SLOW_BYTES) continue;
       body ??= `{"type":"event","event":${JSON.stringify(event)},"payload":${JSON.stringify(payload)}${
         options.stateVersion ? `,"stateVersion":${JSON.stringify(options.stateVersion)}` : ''
-      },"seq":`;
-      listener.seq += 1;
-      session.pipe.send(`${body}${listener.seq}}`);
+      }`;
+      if (options.isUnnumbered !== true) listener.seq += 1;
+      session.pipe.send(options.isUnnumbered === true ? `${body}}` : `${body},"seq":${listener.seq}}`);
       this.check(session);
     }
   }

@@ -239,6 +239,7 @@ describe('slow peers and floods', () => {
     clearInterval(timer);
     while (door.counts().silent > 0) await sleep(5);
     expect(door.counts()).toEqual({ open: 0, silent: 0, waiting: 0 });
+    expect(door.met).toBe(0);
   });
 
   it('threat 29: a WebSocket that is open is no longer cut by the listener, spoken or not', async () => {
@@ -247,6 +248,7 @@ describe('slow peers and floods', () => {
     await sleep(500);
     client.sendText('still here');
     expect(await next()).toBe('echo 10');
+    expect(door.met).toBe(1);
   });
 
   it('threat 30: silent sockets take no room from clients that speak', async () => {

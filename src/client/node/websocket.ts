@@ -93,7 +93,8 @@ async function dial(options: DialOptions, dialing: { socket: Socket | null; ws: 
       const where = headers.location === undefined ? '' : ', and names another place';
       reject(new DialFailed('refused', `it answered ${status}${where}`, { status }));
     });
-    ws.on('error', (error) => reject(new DialFailed('foreign', error.message)));
+    // T19: a gateway that ends just then is away; it has said nothing that would show it to be another program.
+    ws.on('error', (error) => reject(isCut(error) ? unreachable(error) : new DialFailed('foreign', error.message)));
   });
   return transport;
 }
@@ -180,6 +181,8 @@ const ownHost: LookupFunction = (_name, options, give) => {
     { address: '::1', family: 6 },
   ]);
 };
+
+const isCut = (error: Error): boolean => /^(ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT)$/.test(codeOf(error) ?? '');
 
 function unreachable(error: Error): DialFailed {
   const code = codeOf(error) ?? '';

@@ -100,9 +100,6 @@ export const ConnectParams = Type.Object({
 });
 export type ConnectParams = Static<typeof ConnectParams>;
 
-/** A8: this client can be kept waiting for approval on its socket. */
-export const CAP_WAIT = 'latchkey.wait';
-
 /** The versions that are spoken. */
 export const PROTOCOLS = [3, 4] as const;
 export type Protocol = (typeof PROTOCOLS)[number];

@@ -1,7 +1,16 @@
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { ConnectParams, protocolFor } from './connect.ts';
-import { EventFrame, errorFrame, eventFrame, okFrame, RequestFrame, ResponseFrame, unknownKeys } from './frame.ts';
+import {
+  EventFrame,
+  errorFrame,
+  eventFrame,
+  okFrame,
+  okText,
+  RequestFrame,
+  ResponseFrame,
+  unknownKeys,
+} from './frame.ts';
 import { invalidText } from './invalid.ts';
 import * as Type from './type.ts';
 
@@ -37,6 +46,7 @@ describe('frames', () => {
     const response = Compile(ResponseFrame);
     expect(response.Check(okFrame('1', { a: 1 }))).toBe(true);
     expect(okFrame('1', undefined)).toEqual({ type: 'res', id: '1', ok: true });
+    expect(okText('"', '{"a":1}')).toBe(JSON.stringify(okFrame('"', { a: 1 })));
     expect(response.Check(errorFrame('1', { code: 'X', message: 'y' }))).toBe(true);
     expect(response.Check({ type: 'res', id: '1', ok: false })).toBe(false);
     expect(Compile(EventFrame).Check(eventFrame('tick', { ts: 1 }))).toBe(true);

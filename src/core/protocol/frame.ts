@@ -74,6 +74,11 @@ export function okFrame(id: string, payload: unknown): ResponseFrame {
   return { type: 'res', id, ok: true, ...(payload === undefined ? {} : { payload }) };
 }
 
+/** `okFrame` as JSON, with a payload that is JSON already. */
+export function okText(id: string, payload: string): string {
+  return `{"type":"res","id":${JSON.stringify(id)},"ok":true,"payload":${payload}}`;
+}
+
 export function errorFrame(id: string, error: WireError): ResponseFrame {
   return { type: 'res', id, ok: false, error };
 }

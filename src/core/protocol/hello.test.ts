@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type HelloAuth, type HelloFacts, helloOk } from './hello.ts';
+import { type HelloAuth, type HelloFacts, helloOk, helloText } from './hello.ts';
 
 const AUTH: HelloAuth = {
   method: 'device',
@@ -86,5 +86,13 @@ describe('hello-ok', () => {
     expect(hello({ protocol: 4 }).features).toHaveProperty('capabilities', []);
     expect(hello({ protocol: 3 }).features).not.toHaveProperty('capabilities');
     expect(hello({}).policy).toEqual({ maxPayload: 26_214_400, maxBufferedBytes: 52_428_800, tickIntervalMs: 30_000 });
+  });
+
+  it('rule: as text it is the same', () => {
+    for (const protocol of [3, 4] as const) {
+      const facts = { ...FACTS, protocol };
+      expect(JSON.parse(helloText(facts))).toEqual(JSON.parse(JSON.stringify(helloOk(facts))));
+      expect(JSON.parse(helloText(facts)).features.methods).toContain('health');
+    }
   });
 });

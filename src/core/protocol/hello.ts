@@ -52,14 +52,16 @@ export interface HelloFacts {
   readonly authMode: string;
   readonly configPath: string;
   readonly stateDir: string;
+  /** The default one first; absent: `main` alone. */
+  readonly agents?: readonly string[];
 }
 
-const SESSION_DEFAULTS = {
-  defaultAgentId: 'main',
+const sessionDefaults = (agent = 'main') => ({
+  defaultAgentId: agent,
   mainKey: 'main',
-  mainSessionKey: 'agent:main:main',
+  mainSessionKey: `agent:${agent}:main`,
   scope: 'per-sender',
-};
+});
 
 /** What Latchkey adds to `hello-ok.auth` (PROTOCOL.md §9); each only where there is something to say. */
 function additions(auth: HelloAuth): Record<string, unknown> {
@@ -94,8 +96,28 @@ function authOf(protocol: Protocol, auth: HelloAuth): Record<string, unknown> | 
   };
 }
 
+function featuresOf(protocol: Protocol): Record<string, unknown> {
+  return { methods: METHOD_NAMES, events: EVENT_NAMES, ...(protocol === 4 ? { capabilities: [] } : {}) };
+}
+
+/** Most of the answer, and the same for everybody. */
+const FEATURES: Record<Protocol, string> = {
+  3: JSON.stringify(featuresOf(3)),
+  4: JSON.stringify(featuresOf(4)),
+};
+
 /** The payload that answers a `connect` (PROTOCOL.md §3.4). */
 export function helloOk(f: HelloFacts): Record<string, unknown> {
+  return { ...personal(f), features: featuresOf(f.protocol) };
+}
+
+/** `helloOk` as JSON. */
+export function helloText(f: HelloFacts): string {
+  return `${JSON.stringify(personal(f)).slice(0, -1)},"features":${FEATURES[f.protocol]}}`;
+}
+
+/** All that differs from one connection to the next. */
+function personal(f: HelloFacts): Record<string, unknown> {
   const auth = authOf(f.protocol, f.auth);
   const { protocol } = f;
   return {
@@ -103,13 +125,12 @@ export function helloOk(f: HelloFacts): Record<string, unknown> {
     protocol,
     // No buildId: with one, a control UI of another build would ask to be loaded anew.
     server: { version: f.version, connId: f.connId, ...(protocol === 4 ? { bootId: f.bootId } : {}) },
-    features: { methods: METHOD_NAMES, events: EVENT_NAMES, ...(protocol === 4 ? { capabilities: [] } : {}) },
     snapshot: {
       presence: f.mayRead ? f.presence : [],
       health: f.health,
       stateVersion: f.stateVersion,
       uptimeMs: f.uptimeMs,
-      sessionDefaults: SESSION_DEFAULTS,
+      sessionDefaults: sessionDefaults(f.agents?.[0]),
       authMode: f.authMode,
       ...(protocol === 4 ? { suspension: { phase: 'accepting' } } : {}),
       ...(f.isAdmin ? { configPath: f.configPath, stateDir: f.stateDir } : {}),

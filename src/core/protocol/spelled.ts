@@ -2,7 +2,7 @@ import { closeReason } from './close.ts';
 import type { Refused } from './error.ts';
 
 /** Where a remedy is to be pasted: whoever is refused may sit elsewhere. */
-const THERE = "on the gateway's host: ";
+export const THERE = "on the gateway's host: ";
 
 /** Whether a close frame can carry it whole. */
 const fits = (reason: string): boolean => closeReason(reason) === reason;

@@ -77,6 +77,8 @@ export function addressOf(text: string): string | null {
  * @returns for canonical address literals; anything else is none of them
  */
 export function proxyList(entries: readonly string[]): (address: string) => boolean {
+  // Asked for every connection, and mostly there are none.
+  if (entries.length === 0) return () => false;
   const net = process.getBuiltinModule('node:net');
   const list = new net.BlockList();
   const familyOf = (address: string) => (address.includes(':') ? 'ipv6' : 'ipv4');

@@ -63,6 +63,8 @@ export interface TcpDoor {
   readonly addresses: readonly string[];
   /** TLS is spoken here: `wss`, `https`. */
   readonly secure: boolean;
+  /** WebSockets since the start. */
+  readonly met: number;
   /** WebSockets now; sockets that haven't spoken; those that wait to be read from. */
   counts(): { readonly open: number; readonly silent: number; readonly waiting: number };
   /** Stops listening; what is connected stays, so that it can be told. */
@@ -102,6 +104,7 @@ class Door implements TcpDoor {
   #servers: NetServer[] = [];
   #addresses: string[] = [];
   #port = 0;
+  #met = 0;
   #cancelPing: (() => void) | null = null;
 
   constructor(options: TcpOptions, limits: TcpLimits) {
@@ -148,6 +151,10 @@ class Door implements TcpDoor {
 
   get secure(): boolean {
     return this.#tls !== null;
+  }
+
+  get met(): number {
+    return this.#met;
   }
 
   counts() {
@@ -251,6 +258,7 @@ class Door implements TcpDoor {
       if (source !== undefined) guest?.silent.moved(source);
       const pipe = new WebSocketPipe(ws, socket, known, this.#options.clock);
       this.#pipes.add(pipe);
+      this.#met += 1;
       pipe.open(
         this.#options.accept,
         () => guest?.silent.spoke(),

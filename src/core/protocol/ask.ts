@@ -1,0 +1,12 @@
+import type { OperatorScope } from '../authz/scope.ts';
+import { PLAIN_SCOPES } from './need.ts';
+import type { MethodName } from './registry.ts';
+
+/** A client asks for what it will call, and no more: the scopes that the plain rows of these methods need. */
+export function scopesFor(methods: readonly MethodName[]): readonly OperatorScope[] {
+  const needed = methods.flatMap((name) => {
+    const scope = PLAIN_SCOPES[name] ?? 'none';
+    return scope === 'none' ? [] : [scope];
+  });
+  return [...new Set(needed)].sort();
+}
