@@ -167,18 +167,61 @@ export function readingCommands(release: ReleaseName): readonly Command[] {
   ];
 }
 
+const holdsList = (key: string, name: string, value: string) =>
+  holds([
+    `${value} in ${key}`,
+    (document) => {
+      const list = at(document, key);
+      return Array.isArray(list) && list.some((row) => at(row, name) === value);
+    },
+  ]);
+
+/** They ask about a conversation that there was: `SAID` and the answer of the built-in model to it. */
+export const SAID = 'what was said before';
+const TALKING: readonly Command[] = [
+  { line: 'agent --agent main --message hi --timeout 30', evidence: shows(() => '\\[offline model\\] You said: hi') },
+  {
+    line: 'gateway usage-cost',
+    evidence: shows(() => 'Usage cost \\(30 days\\) Total: \\$0\\.0+ \u00b7 [1-9]'),
+  },
+  { line: 'gateway call agents.list', evidence: holdsList('agents', 'id', 'main') },
+  {
+    line: 'gateway call chat.history --params {"sessionKey":"main"}',
+    evidence: holds([
+      'what was said',
+      (document) => JSON.stringify(at(document, 'messages') ?? null).includes(`[offline model] You said: ${SAID}`),
+    ]),
+  },
+  { line: 'gateway call commands.list', evidence: holdsList('commands', 'name', 'status') },
+  { line: 'gateway call models.list', evidence: holdsList('models', 'id', 'echo') },
+  { line: 'gateway call sessions.list', evidence: holdsList('sessions', 'key', 'agent:main:main') },
+  {
+    line: 'gateway call usage.cost',
+    evidence: holds(['totals.totalTokens', (document) => Number(at(document, 'totals', 'totalTokens')) > 0]),
+  },
+];
+
 /** What issues to come make possible; whether it is there is found each time. */
 export const LATER: readonly Command[] = [
-  'agent --agent main --message hi --timeout 30',
-  'approvals get --gateway',
-  'channels status',
-  'cron list',
-  'cron status',
-  'gateway call agents.list',
-  'gateway call chat.history --params {"sessionKey":"main"}',
-  'gateway call sessions.list',
-  'nodes pending',
-  'nodes status',
-  'system event --text hi --mode now',
-  'system heartbeat last',
-].map((line) => ({ line, evidence: any, later: true }));
+  ...TALKING.map((command) => ({ ...command, later: true })),
+  ...[
+    'approvals get --gateway',
+    'channels status',
+    'cron list',
+    'cron status',
+    'nodes pending',
+    'nodes status',
+    'system event --text hi --mode now',
+    'system heartbeat last',
+  ].map((line) => ({ line, evidence: any, later: true })),
+];
+
+/** They look at files of their own and ask no gateway, whichever release it is. */
+export const ALONE: readonly string[] = [
+  'agents list',
+  'agents add',
+  'agents delete',
+  'models list',
+  'models status',
+  'sessions',
+];

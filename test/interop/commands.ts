@@ -13,7 +13,8 @@ in every order, each on a fresh gateway with a fresh home directory, and a cell 
 a row are \`status\` and \`devices list\`. A row works when the command ends as it should, shows what only this gateway can
 have told it, and says no word of pairing, scope, token, identity or reach; what decides is looked after at the
 gateway. Rows \`after …\` are judged at the gateway, from its log and its record of refusals. \`not yet\` is found, not
-assumed: the command says that it needs a method that isn't there.`;
+assumed: the command says that it needs a method that isn't there. Commands about conversations are asked once there was
+one.`;
 
 const NEVER: Finding = { verdict: 'not run', says: 'only Latchkey can be asked' };
 
@@ -47,6 +48,7 @@ function overall(findings: readonly Finding[]): Finding {
 const isProof = ({ first, bare }: Order) => bare === true || first === 'health' || first === 'devices list';
 
 function ordersOf(kind: Kind, context: Context): readonly Order[] {
+  if (context.later) return [];
   if (kind === 'openclaw') return ORDERS.filter(isProof);
   if (!context.quick) return ORDERS;
   return ORDERS.filter(({ name, many }) => name === 'health first' || many !== undefined).map((order) =>

@@ -1,6 +1,6 @@
 // `npm run interop`: OpenClaw's unchanged programs against Latchkey, and what they say beside what is expected.
 //
-//   npm run interop -- [--openclaw 2026.9.6,…] [--only commands,…] [--quick] [--update] [--list] [--json]
+//   npm run interop -- [--openclaw 2026.9.6,…] [--only commands,…] [--quick] [--later] [--update] [--list] [--json]
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -29,6 +29,7 @@ const HELP = `Drives OpenClaw's unchanged programs against Latchkey, and compare
   --openclaw LIST    releases: ${RELEASES.join(', ')}
   --only LIST        parts: see --list
   --quick            small counts, for looking
+  --later            of the commands those that issues to come make possible alone: minutes
   --update           write what was found into EXPECTED.md; not with --quick
   --gateway openclaw the commands against the release's own gateway, to see that they can fail; --update writes PROOFS.md
   --list             the parts and the rows that are expected, without running any
@@ -65,6 +66,7 @@ function options() {
         only: { type: 'string' },
         gateway: { type: 'string', default: 'latchkey' },
         quick: { type: 'boolean', default: false },
+        later: { type: 'boolean', default: false },
         update: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
@@ -155,7 +157,9 @@ async function runPart(part: Part, release: Release, values: Options): Promise<R
   const say = (line: string) => console.error(line);
   say(`${part.name}, openclaw ${release.name}`);
   try {
-    const column = columnFrom(await part.run(release, { quick: values.quick, update: values.update, say }));
+    const column = columnFrom(
+      await part.run(release, { quick: values.quick, later: values.later, update: values.update, say }),
+    );
     say(`${part.name}, openclaw ${release.name}: ${Math.round((performance.now() - began) / 1_000)} s`);
     return { part, release: release.name, column };
   } catch (error) {
@@ -201,11 +205,17 @@ function concluded(
       expected: columnOf(tableOf(page, part), release),
       found: column,
     })),
-    !values.quick,
+    !values.quick && !values.later,
   );
   for (const line of outcome.lines) console.error(line);
   if (outcome.isNews) console.error('  run: npm run interop -- --update');
   return outcome;
+}
+
+/** With the rows that were not run, as they were. */
+function completed(kind: Kind, run: Run): Run {
+  const old = columnOf(tableOf(pageOf(kind), run.part), run.release);
+  return { ...run, column: new Map([...old, ...run.column]) };
 }
 
 function update(kind: Kind, page: Page, runs: readonly Run[]): void {
@@ -245,7 +255,7 @@ async function main(): Promise<number> {
       if (run === null) isWhole = false;
       else runs.push(run);
       // After each, so that a run that is broken off keeps what it found.
-      if (run !== null && values.update) update(kind, pageOf(kind), [run]);
+      if (run !== null && values.update) update(kind, pageOf(kind), [values.later ? completed(kind, run) : run]);
     }
   }
   show(runs, values.json);

@@ -1,6 +1,6 @@
 // The orders that the commands are run in, each on a fresh gateway with a fresh home directory.
 import { type AftermathRow, aftermath } from './aftermath.ts';
-import { type Command, LATER, readingCommands } from './command.ts';
+import { ALONE, type Command, LATER, readingCommands, SAID } from './command.ts';
 import { bringRequest, decisions } from './decide.ts';
 import { type Judged, judge } from './judge.ts';
 import { openclaw, type Ran } from './openclaw.ts';
@@ -176,10 +176,22 @@ export async function runOrder(site: Site, order: Order, context: Context): Prom
   return { observed, after: await aftermath(site, bare) };
 }
 
+/** One question and its answer, so that no list of what was said is empty. */
+async function converse({ owner }: Site): Promise<void> {
+  if (owner === null) return;
+  const runId = 'said-before';
+  await owner.ask('chat.send', { sessionKey: 'main', message: SAID, deliver: false, idempotencyKey: runId });
+  const { status } = await owner.ask('agent.wait', { runId, timeoutMs: 60_000 });
+  if (status !== 'ok') throw new Error(`the conversation before ended with ${status}`);
+}
+
 /** What isn't built yet may leave anything behind: it has a site of its own, and nothing is judged after it. */
 export async function runLater(site: Site, context: Context): Promise<readonly Observed[]> {
   await site.bringWitness();
+  await converse(site);
   const observed: Observed[] = [];
   for (const command of LATER) observed.push(await observe(site, command, context));
+  for (const row of ALONE)
+    observed.push({ row, finding: { verdict: 'not run', says: 'reads and writes files of its own, asks no gateway' } });
   return observed;
 }

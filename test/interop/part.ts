@@ -5,6 +5,8 @@ import type { Finding } from './verdict.ts';
 export interface Context {
   /** Small counts, for looking: nothing to compare with EXPECTED.md. */
   readonly quick: boolean;
+  /** Of a part that tells what issues to come make possible, that alone. */
+  readonly later: boolean;
   /** Texts that are committed are written, not compared. */
   readonly update: boolean;
   /** A line about the progress of the run. */

@@ -1,15 +1,16 @@
-// Makes fixture/connects.json and fixture/conversations.json from recorded traffic between real OpenClaw clients and
-// gateways.
+// Makes fixture/connects.json, fixture/conversations.json and fixture/talks.json from recorded traffic between real
+// OpenClaw clients and gateways.
 //
 //   node test/wire/convert.mjs DIRECTORY
 //
 // DIRECTORY holds `<release>/**/<command>.jsonl`: one JSON object a line, {t, conn, dir: "c2s"|"s2c", kind:
-// "upgrade"|"frame"|"close"|"http"|…, headers?, frame?, …}. The checkout has no such directory; the two files are
+// "upgrade"|"frame"|"close"|"http"|…, headers?, frame?, …}. The checkout has no such directory; the three files are
 // committed.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Conversations } from './conversation.mjs';
 import { connectOf, lines, recordings } from './recording.mjs';
+import { talkOf } from './talk.mjs';
 
 const root = process.argv[2];
 if (root === undefined) {
@@ -42,13 +43,18 @@ function gather({ release, command, lines: recorded }) {
 }
 
 const conversations = new Conversations();
+const talks = [];
 for (const recording of recordings(root)) {
   gather(recording);
   conversations.add(recording);
+  if (/^(tui|agent)$/.test(recording.command)) talks.push(...talkOf(recording));
 }
 
 const here = join(import.meta.dirname, 'fixture');
 mkdirSync(here, { recursive: true });
 writeFileSync(join(here, 'connects.json'), `${lines([...connects.values()])}\n`);
 writeFileSync(join(here, 'conversations.json'), conversations.render());
-console.log(`${total} connects (${connects.size} different), ${conversations.size} conversations`);
+writeFileSync(join(here, 'talks.json'), `${lines(talks)}\n`);
+console.log(
+  `${total} connects (${connects.size} different), ${conversations.size} conversations, ${talks.length} talks`,
+);
