@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Attachment } from '../core/conversation/row.ts';
 import type { SessionId } from '../core/conversation/session.ts';
@@ -12,6 +12,8 @@ export interface Contents {
   put(session: SessionId, sha256: string, base64: string): void;
   /** Base64; `null`: it is gone. */
   get(session: SessionId, sha256: string): string | null;
+  /** What is kept of a conversation takes so many on disk; 0: nothing is. */
+  bytes(session: SessionId): number;
   /** Conversations of which something is kept. */
   sessions(): readonly SessionId[];
   drop(session: SessionId): void;
@@ -41,6 +43,12 @@ export function contentsAt(directory: string): Contents {
         return null;
       }
     },
+    bytes(session) {
+      const place = placeOf(session);
+      if (!existsSync(place)) return 0;
+      const sizes = readdirSync(place).map((name) => statSync(join(place, name), { throwIfNoEntry: false })?.size ?? 0);
+      return sizes.reduce((sum, size) => sum + size, 0);
+    },
     sessions() {
       if (!existsSync(directory)) return [];
       return readdirSync(directory).filter((name) => NAME.test(name)) as SessionId[];
@@ -58,6 +66,7 @@ export function contentsInMemory(): Contents {
       kept.set(session, own.set(sha256, base64));
     },
     get: (session, sha256) => kept.get(session)?.get(sha256) ?? null,
+    bytes: (session) => [...(kept.get(session)?.values() ?? [])].reduce((sum, one) => sum + one.length, 0),
     sessions: () => [...kept.keys()],
     drop: (session) => void kept.delete(session),
   };

@@ -1,15 +1,45 @@
+import type { Giver } from '../core/authz/principal.ts';
 import type { Instant } from '../core/base/instant.ts';
 import type { Row, RowBody } from '../core/conversation/row.ts';
 import type { RunState } from '../core/conversation/run.ts';
-import type { SessionId, SessionKey, SessionState } from '../core/conversation/session.ts';
+import type { SessionId, SessionKey, SessionState, Usage } from '../core/conversation/session.ts';
 import type { RunId } from '../core/lane/lane.ts';
 
 // Part of store.ts, which is what everybody imports.
+
+/** What a run is saying: an answer that is no row of its transcript yet. */
+export interface Saying {
+  /** `provider/model`, as it was last said by. */
+  readonly model: string;
+  readonly text: string;
+}
 
 /** A session's place in the list of all. A session itself is one. */
 export interface SessionPlace {
   readonly updatedAt: Instant;
   readonly id: SessionId;
+}
+
+/** One conversation: the one that stands under its key, or an earlier one, which was reset. */
+export interface Conversation {
+  readonly id: SessionId;
+  readonly key: SessionKey;
+  /** `null`: it stands. */
+  readonly resetAt: Instant | null;
+  /** Of its rows, as they are stored: the UTF-8 of their bodies as JSON. */
+  readonly bytes: number;
+  /** Rows up to this one were taken away: the first that is left is the one behind it. */
+  readonly dropped: number;
+}
+
+/** What runs took. */
+export interface Spending {
+  readonly runs: number;
+  readonly usage: Usage;
+  /** In millionths of a dollar, of those whose price is known. */
+  readonly costMicros: number;
+  /** Runs that took something whose price isn't known. */
+  readonly unpriced: number;
 }
 
 export interface SessionReader {
@@ -24,7 +54,24 @@ export interface SessionReader {
   }): Promise<readonly SessionState[]>;
   /** All there are; of one agent. */
   count(agent?: string): Promise<number>;
-  /** Rows from `from` on, oldest first, at most `limit`: in time that the length of the transcript doesn't decide. */
+  /** Those of an agent that changed before an instant, the longest unchanged first. `after`: the last one of the page before. */
+  oldest(filter: {
+    readonly agent: string;
+    readonly before: Instant;
+    readonly limit: number;
+    readonly after?: SessionPlace;
+  }): Promise<readonly SessionState[]>;
+  /** Agents that have a session, by name. */
+  agents(): Promise<readonly string[]>;
+  /** By whom sessions were begun since an instant: one for each session. */
+  begunSince(at: Instant): Promise<readonly Giver[]>;
+  /** `null`: there is none, or no more. */
+  conversation(id: SessionId): Promise<Conversation | null>;
+  /** Conversations of an agent that were reset, the oldest reset first. */
+  resets(filter: { readonly agent: string; readonly limit: number }): Promise<readonly Conversation[]>;
+  /** Of all rows of an agent's conversations; see `Conversation.bytes`. */
+  bytes(agent: string): Promise<number>;
+  /** Rows from `from` on, or from the first that is left, oldest first, at most `limit`: in time that the length of the transcript doesn't decide. */
   rows(id: SessionId, from: number, limit: number): Promise<readonly Row[]>;
   /** The last `limit` rows before `before` (absent: the very last), oldest first. */
   tail(id: SessionId, limit: number, before?: number): Promise<readonly Row[]>;
@@ -50,6 +97,13 @@ export interface SessionWriter extends SessionReader {
   ): Promise<void>;
   /** Forgets the session, its conversations and their rows. @throws StaleRevision as `save` */
   drop(key: SessionKey, expected: number): Promise<void>;
+  /** Forgets one conversation that was reset, with its rows. @throws RangeError for one that stands, or is not known */
+  forget(id: SessionId): Promise<void>;
+  /**
+   * Takes the rows of a conversation up to `through` away, and says how many that were. Numbers stay as they are.
+   * @throws RangeError where there is no such conversation, or no row would be left
+   */
+  cut(id: SessionId, through: number): Promise<number>;
   /** Forgets conversations that were reset before `at`, with their rows, at most `limit` of them; says how many. */
   prune(at: Instant, limit: number): Promise<number>;
 }
@@ -65,6 +119,12 @@ export interface RunReader {
    * written to the cache), and their price where it is known.
    */
   spent(agent: string, since: Instant): Promise<{ readonly tokens: number; readonly costMicros: number }>;
+  /** Agents of which there are runs, by name. */
+  agents(): Promise<readonly string[]>;
+  /** What an agent's runs took that ended from `from` on and before `to`; `to` `null`: and those that have not ended. */
+  used(agent: string, from: Instant, to: Instant | null): Promise<Spending>;
+  /** What a run is saying, whole; `null`: nothing. */
+  saying(id: RunId): Promise<Saying | null>;
 }
 
 export interface RunWriter extends RunReader {
@@ -73,6 +133,10 @@ export interface RunWriter extends RunReader {
    * @throws RangeError when one of `end` and `endedAt` is there without the other
    */
   save(run: RunState, expected: number): Promise<void>;
+  /** Adds to what an open run is saying. False: there is no such run, or it has ended. */
+  say(id: RunId, more: Saying): Promise<boolean>;
+  /** What it was saying is a row now, or nothing. A run that ends says nothing more: `save` calls this by itself. */
+  said(id: RunId): Promise<void>;
   /** Forgets runs that ended before `at`, at most `limit`; says how many. Their rows stay. */
   prune(at: Instant, limit: number): Promise<number>;
 }

@@ -5,7 +5,16 @@ import type { CodeState, DeviceState } from '../core/authz/state.ts';
 import type { Instant } from '../core/base/instant.ts';
 import type { RunReader, RunWriter, SessionReader, SessionWriter } from './conversation.ts';
 
-export type { RunReader, RunWriter, SessionPlace, SessionReader, SessionWriter } from './conversation.ts';
+export type {
+  Conversation,
+  RunReader,
+  RunWriter,
+  Saying,
+  SessionPlace,
+  SessionReader,
+  SessionWriter,
+  Spending,
+} from './conversation.ts';
 
 /**
  * The truth: what the contract suite (suite.ts, S1…) demands of every driver.

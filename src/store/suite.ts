@@ -4,6 +4,7 @@ import { changeRules } from './suite/change.ts';
 import { codeRules } from './suite/code.ts';
 import { deviceRules } from './suite/device.ts';
 import { endRules } from './suite/end.ts';
+import { keptRules } from './suite/kept.ts';
 import { roomRules } from './suite/room.ts';
 import { runRules } from './suite/run.ts';
 import { sessionRules } from './suite/session.ts';
@@ -27,7 +28,7 @@ export interface Held {
   reopen(): Promise<void>;
 }
 
-/** Holds a driver to S1–S21 and S31–S43 (README.md). `make` is called for each rule. */
+/** Holds a driver to S1–S21 and S31–S50 (README.md). `make` is called for each rule. */
 export function registerStoreContract(name: string, make: () => Subject): void {
   describe(`rule S (store contract): ${name}`, () => {
     let subject: Subject;
@@ -60,5 +61,6 @@ export function registerStoreContract(name: string, make: () => Subject): void {
     sessionRules(held);
     transcriptRules(held);
     runRules(held);
+    keptRules(held);
   });
 }

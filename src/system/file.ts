@@ -55,7 +55,8 @@ export function sweepUnfinished(path: string): void {
   for (const name of left) rmSync(join(directory, name), { force: true });
 }
 
-function syncDirectory(path: string): void {
+/** What was renamed or linked in it is on disk when it returns. */
+export function syncDirectory(path: string): void {
   // Windows can't open a directory; a rename is durable there by itself.
   if (process.platform === 'win32') return;
   const directory = openSync(path, constants.O_RDONLY);

@@ -53,6 +53,8 @@ export interface Log {
   child(part: string): Log;
   /** Registers a secret: it is in no line from now on. Call before anything that could name it. */
   hide(secret: string | null | undefined): void;
+  /** A text without those, and without what looks like one. */
+  clean(text: string): string;
   flush(): void;
 }
 
@@ -134,6 +136,10 @@ class SinkLog implements Log {
 
   hide(secret: string | null | undefined): void {
     this.#shared.redactor.add(secret);
+  }
+
+  clean(text: string): string {
+    return this.#shared.redactor.text(text);
   }
 
   flush(): void {

@@ -17,8 +17,24 @@ export async function list(context: Context, _args: readonly string[], options: 
     await callGateway(context, 'sessions.list', { limit, ...(agentId === null ? {} : { agentId }) }),
   );
   const { count, hasMore } = answer;
-  print(context, { count, hasMore, sessions: answer.sessions }, () => table(context, recordsOf(answer.sessions)));
+  const { maintenance } = answer;
+  const last = recordOf(recordOf(maintenance).last);
+  print(context, { count, hasMore, sessions: answer.sessions, maintenance }, () => {
+    return `${table(context, recordsOf(answer.sessions))}${forgotten(last)}`;
+  });
   return EXIT.ok;
+}
+
+/** What is not in the list any more, or with `warn` would not be. */
+function forgotten(last: Row): string {
+  const counts = [
+    ['sessions', numberOf(last.sessions)],
+    ['reset conversations', numberOf(last.conversations)],
+    ['rows', numberOf(last.rows)],
+  ].flatMap(([name, count]) => (typeof count === 'number' && count > 0 ? `${count} ${name}` : []));
+  if (counts.length === 0) return '';
+  const [verb, when] = [last.mode === 'warn' ? 'Would be forgotten' : 'Forgotten', timeOf(last.at)];
+  return `\n${verb} by session.maintenance, ${when}: ${counts.join(', ')}.\n`;
 }
 
 /** A number of rows that was given as an option. @throws Failure 2 */
@@ -71,7 +87,10 @@ export async function show(context: Context, [key = 'main']: readonly string[]):
       ['begun', timeOf(row.createdAt)],
       ['changed', timeOf(row.updatedAt)],
       ['model', `${text('modelProvider')}/${text('model')}`],
-      ['messages', text('rows')],
+      [
+        'messages',
+        `${text('rows')}${numberOf(row.droppedRows) === null ? '' : `, the first ${row.droppedRows} were taken away`}`,
+      ],
       ['tokens', `${text('inputTokens')} in, ${text('outputTokens')} out`],
       ['context', `${text('totalTokens')}${numberOf(row.contextTokens) === null ? '' : ` of ${row.contextTokens}`}`],
       ['queue', text('effectiveQueueMode')],

@@ -6,7 +6,7 @@ import type { Row } from '../../core/conversation/row.ts';
 import type { RunState } from '../../core/conversation/run.ts';
 import type { SessionId, SessionKey, SessionState } from '../../core/conversation/session.ts';
 import type { RunId } from '../../core/lane/lane.ts';
-import type { StoredChange } from '../store.ts';
+import type { Conversation, Saying, StoredChange } from '../store.ts';
 
 /** Everything stored. The values are frozen, so a copy of the maps is a copy of all. */
 export interface Tables {
@@ -18,10 +18,11 @@ export interface Tables {
   readonly changes: Map<string, StoredChange>;
   readonly sessions: Map<SessionKey, SessionState>;
   /** `resetAt`: when another one took its place under the key; `null`: it stands there. */
-  readonly conversations: Map<SessionId, { readonly key: SessionKey; readonly resetAt: Instant | null }>;
+  readonly conversations: Map<SessionId, Omit<Conversation, 'id' | 'bytes'>>;
   /** An array is never changed, only replaced by a longer one. */
   readonly rows: Map<SessionId, readonly Row[]>;
   readonly runs: Map<RunId, RunState>;
+  readonly sayings: Map<RunId, Saying>;
 }
 
 export function emptyTables(): Tables {
@@ -35,6 +36,7 @@ export function emptyTables(): Tables {
     conversations: new Map(),
     rows: new Map(),
     runs: new Map(),
+    sayings: new Map(),
   };
 }
 
@@ -49,6 +51,7 @@ export function copyOf(tables: Tables): Tables {
     conversations: new Map(tables.conversations),
     rows: new Map(tables.rows),
     runs: new Map(tables.runs),
+    sayings: new Map(tables.sayings),
   };
 }
 

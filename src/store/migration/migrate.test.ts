@@ -66,6 +66,8 @@ test('S24 migrations are numbered without a gap, and each hash is that of its te
   expect(migrations.map((m) => m.sha256)).toEqual([
     '4859c126ce682d0e1a71ba0b20dcde20aa56c159f0405607b396665131b5f49e',
     'e9a4d362285eaafabcd229baebec59a09c6ab92b5c1158f06b6a5b2ef11cbc3f',
+    'ac01726a9a3f0bb2cd2f07b50220725e3cb3e04a2929c86443e5a83c8589874f',
+    '199c354fadbde531626c7cb710d72555dbfe3d6d312d8865b747511ee317bc5b',
   ]);
 });
 

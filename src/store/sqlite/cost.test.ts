@@ -3,7 +3,7 @@ import { Life } from '../life.ts';
 import { createSchema } from '../migration/migrate.ts';
 import { migrations } from '../migration/migrations.ts';
 import { NOON } from '../suite/sample.ts';
-import { runId, said, session, sessionId, sessionKey } from '../suite/talk.ts';
+import { run, runId, said, session, sessionId, sessionKey } from '../suite/talk.ts';
 import { Connection } from './connection.ts';
 import { SqliteRuns } from './runs.ts';
 import { Session } from './session.ts';
@@ -88,11 +88,38 @@ test.each<readonly [string, () => Promise<unknown>]>([
   ['S33 list of an agent, of a page', () => sessions.list({ limit: 9, agent: 'main', before: session(1) })],
   ['S33 count of an agent', () => sessions.count('main')],
   ['S35 prune', () => sessions.prune(NOON, 9)],
+  ['S45 conversation', () => sessions.conversation(id)],
+  ['S45 bytes of an agent', () => sessions.bytes('main')],
+  [
+    'S46 cut',
+    async () => {
+      await sessions.save(session(1), 0);
+      for (const seq of [1, 2]) await sessions.append(id, said(seq));
+      await sessions.cut(id, 1);
+      await sessions.rows(id, 1, 9);
+    },
+  ],
+  [
+    'S47 forget',
+    async () => {
+      await sessions.save(session(1), 0);
+      await sessions.save(session(2, { key, revision: 2 }), 1);
+      await sessions.forget(id);
+    },
+  ],
+  ['S48 oldest', () => sessions.oldest({ agent: 'main', before: NOON, limit: 9 })],
+  ['S48 oldest of a page', () => sessions.oldest({ agent: 'main', before: NOON, limit: 9, after: session(1) })],
+  ['S48 resets', () => sessions.resets({ agent: 'main', limit: 9 })],
+  ['S48 agents', () => sessions.agents()],
+  ['S50 agents', () => runs.agents()],
   ['S39 run', () => runs.load(runId('r'))],
   ['S41 list', () => runs.list({ limit: 9 })],
   ['S41 list of a key', () => runs.list({ limit: 9, key: sessionKey('main') })],
   ['S41 open', () => runs.open()],
   ['S42 prune', () => runs.prune(NOON, 9)],
+  ['S44 say', () => runs.save(run('r'), 0).then(() => runs.say(runId('r'), { model: 'm', text: 't' }))],
+  ['S44 saying', () => runs.saying(runId('r'))],
+  ['S44 said', () => runs.said(runId('r'))],
 ])('%s costs the same however much is stored', async (_name, work) => {
   expect((await stepsOf(work)).filter(isWhole)).toEqual([]);
 });
@@ -111,6 +138,14 @@ test('S43 what was spent is read from the index alone: not one ask is looked at'
   const steps = (await stepsOf(() => runs.spent('main', NOON))).filter((step) => step.startsWith('SEARCH run'));
   expect(steps).toHaveLength(2);
   for (const step of steps) expect(step).toContain('COVERING INDEX run_spent');
+});
+
+test('S49 S50 who began sessions and what a day took is read from an index alone', async () => {
+  const begun = await stepsOf(() => sessions.begunSince(NOON));
+  const used = await stepsOf(() => runs.used('main', NOON, null));
+  for (const step of begun) expect(step).toContain('COVERING INDEX session_begun');
+  for (const step of used) expect(step).toContain('COVERING INDEX run_spent');
+  expect([begun.length, used.length]).toEqual([1, 2]);
 });
 
 test('S38 the check sees a statement that goes through a table', async () => {

@@ -48,7 +48,7 @@ export function runOf(row: RunRow): RunState {
 }
 
 function askOf(cell: Cell, json: string): RunAsk {
-  const { text, from, attachments, mode, model, thinking } = objectOf(cell, json);
+  const { text, from, attachments, mode, model, thinking, timeoutMs } = objectOf(cell, json);
   return {
     text: string(cell, text, 'text'),
     from: senderOf(cell, from),
@@ -56,6 +56,7 @@ function askOf(cell: Cell, json: string): RunAsk {
     ...(mode === undefined ? {} : { mode: oneOf(cell, mode, MODES) }),
     ...(model === undefined ? {} : { model: string(cell, model, 'model') }),
     ...(thinking === undefined ? {} : { thinking: string(cell, thinking, 'thinking') }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs: integer(cell, timeoutMs, 1) }),
   };
 }
 
@@ -68,10 +69,11 @@ const READ: { readonly [K in EndKind]: (cell: Cell, end: Fields) => Extract<RunE
   aborted: () => ({ kind: 'aborted' }),
   interrupted: () => ({ kind: 'interrupted' }),
   joined: (cell, { into }) => ({ kind: 'joined', into: string(cell, into, 'into') as RunId }),
-  error: (cell, { code, text }) => ({
+  error: (cell, { code, text, remedy }) => ({
     kind: 'error',
     code: string(cell, code, 'code'),
     text: string(cell, text, 'text'),
+    ...(remedy === undefined ? {} : { remedy: string(cell, remedy, 'remedy') }),
   }),
 };
 const ENDS = Object.keys(READ) as EndKind[];

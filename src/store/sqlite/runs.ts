@@ -1,13 +1,22 @@
 import type { Instant } from '../../core/base/instant.ts';
 import type { RunState } from '../../core/conversation/run.ts';
-import { agentOf, type SessionKey } from '../../core/conversation/session.ts';
+import { agentOf, plus, type SessionKey } from '../../core/conversation/session.ts';
 import type { RunId } from '../../core/lane/lane.ts';
 import { checkRun } from '../sound.ts';
-import { type RunReader, type RunWriter, StaleRevision } from '../store.ts';
+import { type RunReader, type RunWriter, type Saying, type Spending, StaleRevision } from '../store.ts';
+import { agentsIn } from './kept.ts';
 import { type RunRow, runOf } from './runrows.ts';
+import { textOf } from './said.ts';
 import type { Session } from './session.ts';
+import type { UsageColumns } from './sessionrows.ts';
 
 const TOKENS = 'input + output + cache_read + cache_write AS tokens, cost_micros AS cost';
+
+interface UsedRow extends UsageColumns {
+  readonly runs: number;
+  readonly cost: number;
+  readonly unpriced: number;
+}
 
 /** `n` numbers the runs in the order in which they were first saved, whatever the clock said. */
 export class SqliteRunReader implements RunReader {
@@ -50,6 +59,48 @@ export class SqliteRunReader implements RunReader {
     );
     return { tokens: row?.tokens ?? 0, costMicros: row?.cost ?? 0 };
   }
+
+  async agents(): Promise<readonly string[]> {
+    return agentsIn(this.session, 'run');
+  }
+
+  async used(agent: string, from: Instant, to: Instant | null): Promise<Spending> {
+    const ended = this.#sum('ended_at >= ? AND ended_at < ?', agent, from, to ?? Number.MAX_SAFE_INTEGER);
+    const open = to === null ? [this.#sum('ended_at IS NULL', agent)] : [];
+    return [ended, ...open].reduce((a, b) => ({
+      runs: a.runs + b.runs,
+      usage: plus(a.usage, b.usage),
+      costMicros: a.costMicros + b.costMicros,
+      unpriced: a.unpriced + b.unpriced,
+    }));
+  }
+
+  #sum(when: string, agent: string, ...instants: readonly Instant[]): Spending {
+    const row = this.session.get<UsedRow>(
+      `SELECT count(*) AS runs, coalesce(sum(input), 0) AS input, coalesce(sum(output), 0) AS output,
+         coalesce(sum(cache_read), 0) AS cache_read, coalesce(sum(cache_write), 0) AS cache_write,
+         coalesce(sum(cost_micros), 0) AS cost,
+         coalesce(sum(cost_micros IS NULL AND input + output + cache_read + cache_write > 0), 0) AS unpriced
+       FROM run WHERE agent = ? AND ${when}`,
+      agent,
+      ...instants,
+    );
+    const { runs = 0, input = 0, output = 0, cache_read = 0, cache_write = 0, cost = 0, unpriced = 0 } = row ?? {};
+    const usage = { input, output, cacheRead: cache_read, cacheWrite: cache_write };
+    return { runs, usage, costMicros: cost, unpriced };
+  }
+
+  async saying(id: RunId): Promise<Saying | null> {
+    const pieces = this.session.all<Saying>(
+      'SELECT model, text FROM saying WHERE run = ? ORDER BY n',
+      JSON.stringify(id),
+    );
+    const cell = (column: string) => ({ table: 'saying', column, row: id });
+    const last = pieces.at(-1);
+    if (last === undefined) return null;
+    const text = pieces.map((piece) => textOf(cell('text'), piece.text)).join('');
+    return { model: textOf(cell('model'), last.model), text };
+  }
 }
 
 export class SqliteRuns extends SqliteRunReader implements RunWriter {
@@ -88,6 +139,27 @@ export class SqliteRuns extends SqliteRunReader implements RunWriter {
       run.revision,
       id,
     );
+    if (run.end !== null) await this.said(run.id);
+  }
+
+  async say(id: RunId, { model, text }: Saying): Promise<boolean> {
+    const run = JSON.stringify(id);
+    // Not by `load`: what was asked may be long, and this is done many times a second.
+    const isOpen = this.session.get('SELECT 1 FROM run WHERE id = ? AND ended_at IS NULL', run) !== undefined;
+    if (!isOpen) return false;
+    const last = this.session.get<{ n: number }>('SELECT n FROM saying WHERE run = ? ORDER BY n DESC LIMIT 1', run);
+    this.session.run(
+      'INSERT INTO saying (run, n, model, text) VALUES (?, ?, ?, ?)',
+      run,
+      (last?.n ?? 0) + 1,
+      JSON.stringify(model),
+      JSON.stringify(text),
+    );
+    return true;
+  }
+
+  async said(id: RunId): Promise<void> {
+    this.session.run('DELETE FROM saying WHERE run = ?', JSON.stringify(id));
   }
 
   async prune(at: Instant, limit: number): Promise<number> {

@@ -1,8 +1,16 @@
+import type { Giver } from '../../core/authz/principal.ts';
 import type { Instant } from '../../core/base/instant.ts';
 import type { Row } from '../../core/conversation/row.ts';
 import type { SessionId, SessionKey, SessionState } from '../../core/conversation/session.ts';
 import { checkSession } from '../sound.ts';
-import { type SessionPlace, type SessionReader, type SessionWriter, StaleRevision } from '../store.ts';
+import {
+  type Conversation,
+  type SessionPlace,
+  type SessionReader,
+  type SessionWriter,
+  StaleRevision,
+} from '../store.ts';
+import { agentsIn, bytesOf, conversationAt, cutRows, forgetReset, giversSince, resetsOf } from './kept.ts';
 import { jsonOrNull, textOf } from './said.ts';
 import type { Session } from './session.ts';
 import { type SessionRow, sessionOf } from './sessionrows.ts';
@@ -52,6 +60,44 @@ export class SqliteSessionReader implements SessionReader {
     return row?.n ?? 0;
   }
 
+  async oldest(filter: {
+    readonly agent: string;
+    readonly before: Instant;
+    readonly limit: number;
+    readonly after?: SessionPlace;
+  }): Promise<readonly SessionState[]> {
+    const { agent, before, after, limit } = filter;
+    const place = after === undefined ? '' : 'AND (updated_at, id) > (?, ?)';
+    const rows = this.sql.all<SessionRow>(
+      `SELECT * FROM session WHERE agent = ? AND updated_at < ? ${place} ORDER BY updated_at, id LIMIT ?`,
+      agent,
+      before,
+      ...(after === undefined ? [] : [after.updatedAt, after.id]),
+      Math.max(0, limit),
+    );
+    return rows.map(sessionOf);
+  }
+
+  async agents(): Promise<readonly string[]> {
+    return agentsIn(this.sql, 'session');
+  }
+
+  async begunSince(at: Instant): Promise<readonly Giver[]> {
+    return giversSince(this.sql, at);
+  }
+
+  async conversation(id: SessionId): Promise<Conversation | null> {
+    return conversationAt(this.sql, id);
+  }
+
+  async resets({ agent, limit }: { readonly agent: string; readonly limit: number }): Promise<readonly Conversation[]> {
+    return resetsOf(this.sql, agent, limit);
+  }
+
+  async bytes(agent: string): Promise<number> {
+    return bytesOf(this.sql, agent);
+  }
+
   async rows(id: SessionId, from: number, limit: number): Promise<readonly Row[]> {
     return rowsFrom(this.sql, id, from, limit);
   }
@@ -80,7 +126,7 @@ export class SqliteSessions extends SqliteSessionReader implements SessionWriter
     if (have !== undefined) {
       this.sql.run('UPDATE conversation SET reset_at = ? WHERE id = ?', session.updatedAt, have.id);
     }
-    this.sql.run('INSERT INTO conversation (id, key) VALUES (?, ?)', session.id, key);
+    this.sql.run('INSERT INTO conversation (id, key, agent) VALUES (?, ?, ?)', session.id, key, session.agent);
   }
 
   #put(session: SessionState, key: string): void {
@@ -121,6 +167,14 @@ export class SqliteSessions extends SqliteSessionReader implements SessionWriter
   async drop(key: SessionKey, expected: number): Promise<void> {
     const dropped = this.sql.run('DELETE FROM session WHERE key = ? AND revision = ?', JSON.stringify(key), expected);
     if (dropped !== 1) throw new StaleRevision(`session ${key}`);
+  }
+
+  async forget(id: SessionId): Promise<void> {
+    forgetReset(this.sql, id);
+  }
+
+  async cut(id: SessionId, through: number): Promise<number> {
+    return cutRows(this.sql, id, through, lastSeq(this.sql, id));
   }
 
   async prune(at: Instant, limit: number): Promise<number> {

@@ -3,6 +3,7 @@ import type { SessionId } from '../../core/conversation/session.ts';
 import type { RunId } from '../../core/lane/lane.ts';
 import { checkNext } from '../sound.ts';
 import { integer, wrong } from './decode.ts';
+import { conversationAt } from './kept.ts';
 import { bodyOf, jsonOrNull, textOf } from './said.ts';
 import type { Session } from './session.ts';
 
@@ -30,7 +31,7 @@ export function rowsFrom(sql: Session, id: SessionId, from: number, limit: numbe
     first,
     Math.max(0, limit),
   );
-  return page(id, rows, rows.length === 0 ? null : first);
+  return page(id, rows, rows.length === 0 || rows[0]?.seq === first ? first : Math.max(first, firstLeft(sql, id)));
 }
 
 export function rowsBefore(sql: Session, id: SessionId, limit: number, before: number | null): readonly Row[] {
@@ -48,8 +49,14 @@ export function rowsBefore(sql: Session, id: SessionId, limit: number, before: n
           before,
           most,
         );
-  // Fewer than were asked for: the first one of all is among them.
-  return page(id, rows.reverse(), rows.length > 0 && rows.length < most ? 1 : null);
+  rows.reverse();
+  // Fewer than were asked for: the first one of all that are left is among them.
+  const isFirst = rows.length > 0 && rows.length < most;
+  return page(id, rows, isFirst ? (rows[0]?.seq === 1 ? 1 : firstLeft(sql, id)) : null);
+}
+
+function firstLeft(sql: Session, id: SessionId): number {
+  return (conversationAt(sql, id)?.dropped ?? 0) + 1;
 }
 
 /**
@@ -80,12 +87,14 @@ export function addRow(sql: Session, id: SessionId, row: Omit<Row, 'session'>): 
     throw new RangeError(`conversation ${id} is not known`);
   }
   checkNext(id, row.seq, lastSeq(sql, id));
+  const body = JSON.stringify(row.body);
   sql.run(
     'INSERT INTO transcript (session, seq, said_at, run, body) VALUES (?, ?, ?, ?, ?)',
     id,
     row.seq,
     row.at,
     jsonOrNull(row.run),
-    JSON.stringify(row.body),
+    body,
   );
+  sql.run('UPDATE conversation SET bytes = bytes + ? WHERE id = ?', Buffer.byteLength(body), id);
 }

@@ -16,6 +16,7 @@ export function runRules(held: Held): void {
       { kind: 'aborted' },
       { kind: 'interrupted' },
       { kind: 'error', code: HARD, text: HARD },
+      { kind: 'error', code: HARD, text: HARD, remedy: HARD },
     ];
     const runs = [null, ...ends].map((end, i) => fullRun(`${HARD}${i}`, end));
     for (const state of [...runs, run('plain')]) await save(state, 0);
@@ -70,11 +71,12 @@ export function runRules(held: Held): void {
 
   orderRules(held);
   spentRules(held);
+  sayingRules(held);
 }
 
-function orderRules(held: Held): void {
-  const names = (runs: readonly RunState[]) => runs.map((r) => r.id).join(' ');
+const names = (runs: readonly RunState[]) => runs.map((r) => r.id).join(' ');
 
+function orderRules(held: Held): void {
   test('S41 open runs come in the order in which they were accepted, whatever the clock and their ids say', async () => {
     await held.store.write(async (tx) => {
       await tx.runs.save(run('z', { acceptedAt: NOON + 9 }), 0);
@@ -111,6 +113,55 @@ function orderRules(held: Held): void {
     // Its id is free again: whoever comes with it so late asks for something new.
     await held.store.write((tx) => tx.runs.save(run('early'), 0));
     expect(names(await held.store.read((tx) => tx.runs.open()))).toBe('open early');
+  });
+}
+
+function sayingRules(held: Held): void {
+  const saying = (id: string) => held.store.read((tx) => tx.runs.saying(runId(id)));
+  const say = (id: string, text: string, model = 'acme/large') =>
+    held.store.write((tx) => tx.runs.say(runId(id), { model, text }));
+
+  test('S44 what an open run is saying comes back whole, and goes with its end', async () => {
+    await held.store.write(async (tx) => {
+      for (const id of ['a', 'b', HARD]) await tx.runs.save(run(id), 0);
+      await tx.runs.save(ended('over', NOON), 0);
+    });
+    expect([await saying('a'), await saying('nowhere')]).toEqual([null, null]);
+    await say('b', 'of another');
+    const whole = `${HARD} said \u{1f511} 0123456789abc`;
+    // By halves of characters, more of them than one digit counts.
+    for (const piece of whole.match(/[\s\S]{1,3}/g) ?? []) await say('a', piece, HARD);
+    await say(HARD, '');
+    await held.reopen();
+    expect(await saying('a')).toStrictEqual({ model: HARD, text: whole });
+    expect(await saying(HARD)).toStrictEqual({ model: 'acme/large', text: '' });
+    await held.store.write((tx) => tx.runs.said(runId('a')));
+    expect(await saying('a')).toBeNull();
+    await say('a', 'again');
+    expect(await saying('a')).toStrictEqual({ model: 'acme/large', text: 'again' });
+    await held.store.write((tx) => tx.runs.save(run('a', { startedAt: NOON, revision: 2 }), 1));
+    expect(await saying('a')).toMatchObject({ text: 'again' });
+    await held.store.write((tx) => tx.runs.save(ended('a', NOON, { revision: 3 }), 2));
+    await held.reopen();
+    expect([await saying('a'), (await saying('b'))?.text]).toEqual([null, 'of another']);
+    for (const id of ['a', 'over', 'nowhere'])
+      expect([await say(id, 'late'), await saying(id)], id).toEqual([false, null]);
+    expect(await say('b', '')).toBe(true);
+    await held.store.write((tx) => tx.runs.prune(NOON * 2, 9));
+    expect(names(await held.store.read((tx) => tx.runs.open()))).toContain('b');
+    expect((await saying('b'))?.text).toBe('of another');
+  });
+
+  test('S1 a piece of a transaction that fails was not said', async () => {
+    await held.store.write((tx) => tx.runs.save(run('a'), 0));
+    await say('a', 'stays');
+    const failing = held.store.write(async (tx) => {
+      await tx.runs.say(runId('a'), { model: 'm', text: ' and goes' });
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    await held.reopen();
+    expect(await saying('a')).toStrictEqual({ model: 'acme/large', text: 'stays' });
   });
 }
 

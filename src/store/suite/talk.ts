@@ -135,6 +135,7 @@ export function fullRun(id: string, end: RunState['end']): RunState {
       mode: 'steer',
       model: HARD,
       thinking: HARD,
+      timeoutMs: 2 ** 40,
     } satisfies Required<RunAsk>,
     startedAt: NOON + 1,
     endedAt: end === null ? null : NOON + 2,

@@ -1,0 +1,63 @@
+import type { Instant } from '../core/base/instant.ts';
+import { DAY_MS } from '../core/base/instant.ts';
+import { NO_USAGE, plus, type SessionId } from '../core/conversation/session.ts';
+import type { Spending } from '../store/store.ts';
+import type { Keeper } from './keeper.ts';
+import { dayOf } from './model/budget.ts';
+import type { TalkOptions } from './options.ts';
+import { dayStart } from './purse.ts';
+import type { Books, Day, Days } from './runtime.ts';
+
+const NONE: Spending = { runs: 0, usage: NO_USAGE, costMicros: 0, unpriced: 0 };
+
+/** What is kept, to be counted and read: nothing here changes anything. */
+export function booksOf({ store, clock, contents, zone, clean }: TalkOptions, keeper: Keeper): Books {
+  return {
+    agents: () => store.read((tx) => tx.sessions.agents()),
+    count: (agent) => store.read((tx) => tx.sessions.count(agent)),
+    conversation: (id) => store.read((tx) => tx.sessions.conversation(id)),
+    rows: (id, from, limit) => store.read((tx) => tx.sessions.rows(id, from, limit)),
+    content: (id: SessionId, sha256: string) => contents.get(id, sha256),
+    clean: (text) => clean?.(text) ?? text,
+    kept: () => ({ rules: keeper.rules, last: keeper.last }),
+    async days({ days, agent }): Promise<Days> {
+      const agents = agent === undefined ? await store.read((tx) => tx.runs.agents()) : [agent];
+      const now = clock.now();
+      const { runsMs } = keeper.rules;
+      const found: Day[] = [];
+      let to: Instant | null = null;
+      for (const from of startsOf(now, days, zone)) {
+        const until = to;
+        // A day at a time: others are served between.
+        const sums = await store.read((tx) => Promise.all(agents.map((one) => tx.runs.used(one, from, until))));
+        const isWhole = runsMs === null || from >= now - runsMs;
+        found.unshift({ date: dayOf(from, zone), ...sums.reduce(together, NONE), isWhole });
+        to = from;
+      }
+      return { at: now, zone, days: found };
+    },
+  };
+}
+
+function together(a: Spending, b: Spending): Spending {
+  return {
+    runs: a.runs + b.runs,
+    usage: plus(a.usage, b.usage),
+    costMicros: a.costMicros + b.costMicros,
+    unpriced: a.unpriced + b.unpriced,
+  };
+}
+
+/** When the last days began where people count in `zone`, the newest first. */
+export function startsOf(at: Instant, days: number, zone: string): readonly Instant[] {
+  const starts = [dayStart(at, zone)];
+  while (starts.length < days) {
+    const next = starts.at(-1) ?? at;
+    const likely = next - DAY_MS;
+    const day = dayOf(next - 1, zone);
+    // Most days have 24 hours; the others are found by looking for their beginning.
+    const isIt = dayOf(likely, zone) === day && dayOf(likely - 1, zone) !== day;
+    starts.push(isIt ? likely : dayStart(next - 1, zone));
+  }
+  return starts;
+}
