@@ -26,15 +26,6 @@ export interface ProviderConfig {
 
 type Declared = NonNullable<NonNullable<ConfigFile['models']>['providers']>[string];
 
-export interface Agents {
-  readonly defaults: {
-    /** Names or aliases of models; `primary` `null`: none is named. */
-    readonly model: { readonly primary: string | null; readonly fallbacks: readonly string[] };
-    /** `null`: without a bound. */
-    readonly budget: { readonly tokensPerDay: number | null; readonly usdPerDay: number | null };
-  };
-}
-
 /** Providers of which everything is known but the key. */
 const WELL_KNOWN: Readonly<Record<string, Pick<ProviderConfig, 'kind' | 'baseUrl'>>> = {
   openai: { kind: 'openai', baseUrl: 'https://api.openai.com/v1' },
@@ -43,6 +34,14 @@ const WELL_KNOWN: Readonly<Record<string, Pick<ProviderConfig, 'kind' | 'baseUrl
   openrouter: { kind: 'openai-compatible', baseUrl: 'https://openrouter.ai/api/v1' },
 };
 const LOCAL_PORTS: Readonly<Record<LocalName, number>> = { ollama: 11_434, lmstudio: 1_234, llamacpp: 8_080 };
+
+/** Variables in which people keep keys. They count for a provider that the configuration names, or where it names none. */
+export const VARIABLES: Readonly<Record<string, readonly string[]>> = {
+  openai: ['OPENAI_API_KEY'],
+  anthropic: ['ANTHROPIC_API_KEY'],
+  google: ['GEMINI_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY'],
+  openrouter: ['OPENROUTER_API_KEY'],
+};
 
 type Bad = (pointer: string, why: string) => Failure;
 
@@ -75,7 +74,7 @@ function providerOf(name: string, declared: Declared, { ports, bad, warnings }: 
   const known = wellKnown(name, ports);
   const kind = declared.kind ?? known?.kind;
   if (kind === undefined) {
-    throw bad(pointer, 'kind is missing: "openai-compatible" is what most servers speak');
+    throw bad(pointer, 'kind is missing: a provider that is not a known one is set up with its kind and baseUrl first');
   }
   const own = known?.kind === kind ? known.baseUrl : WELL_KNOWN[kind]?.baseUrl;
   const baseUrl = declared.baseUrl === undefined ? own : urlOf(declared.baseUrl, `${pointer}/baseUrl`, bad);
@@ -101,6 +100,11 @@ export function wellKnown(
   return { kind: 'openai-compatible', baseUrl: `http://127.0.0.1:${ports[name as LocalName]}/v1` };
 }
 
+/** Of it everything is known but the key. */
+export function isWellKnown(name: string): boolean {
+  return wellKnown(name, LOCAL_PORTS) !== null;
+}
+
 function urlOf(text: string, pointer: string, bad: Bad): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:$/.test(url.protocol)) throw bad(pointer, 'must be a URL: "https://host/v1"');
@@ -116,27 +120,14 @@ function isLoopback(url: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
-/** A name that leads nowhere is a word of warning: a gateway must not stay down for it. */
-export function agentsOf(file: ConfigFile, warnings: string[]): Agents {
-  const { model, budget = {} } = file.agents?.defaults ?? {};
-  const primary = typeof model === 'string' ? model : (model?.primary ?? null);
-  const fallbacks = typeof model === 'string' ? [] : (model?.fallbacks ?? []);
-  const { providers = {}, aliases = {}, local } = file.models ?? {};
-  for (const name of [...(primary === null ? [] : [primary]), ...fallbacks]) {
-    const full = Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name;
-    const provider = full.slice(0, full.indexOf('/'));
-    const isKnown = wellKnown(provider, { ...LOCAL_PORTS, ...local?.ports }) !== null || provider === 'offline';
-    if (isKnown || Object.hasOwn(providers, provider)) continue;
-    warnings.push(
-      full.includes('/')
-        ? `agents.defaults.model names the provider '${provider}', which models.providers does not set up`
-        : `agents.defaults.model names '${name}', which is neither "provider/model" nor one of models.aliases`,
-    );
-  }
-  return {
-    defaults: {
-      model: { primary, fallbacks },
-      budget: { tokensPerDay: budget.tokensPerDay ?? null, usdPerDay: budget.usdPerDay ?? null },
-    },
-  };
+/** Why a model's name leads nowhere, whatever is found at run time; `null`: it may lead somewhere. */
+export function strayModel({ models = {} }: Pick<ConfigFile, 'models'>, name: string): string | null {
+  const { providers = {}, aliases = {}, local } = models;
+  const full = Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name;
+  const provider = full.slice(0, full.indexOf('/'));
+  const isKnown = wellKnown(provider, { ...LOCAL_PORTS, ...local?.ports }) !== null || provider === 'offline';
+  if (isKnown || Object.hasOwn(providers, provider)) return null;
+  return full.includes('/')
+    ? `names the provider '${provider}', which models.providers does not set up`
+    : `names '${name}', which is neither "provider/model" nor one of models.aliases`;
 }

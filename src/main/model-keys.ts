@@ -1,4 +1,5 @@
 import type { LiveConfig } from '../config/live.ts';
+import { VARIABLES } from '../config/models.ts';
 import type { SecretInput } from '../config/schema.ts';
 import { resolveSecret } from '../config/secret.ts';
 import { secretsOf } from '../runtime/model/header.ts';
@@ -11,14 +12,6 @@ export interface ModelKeysOptions {
   /** From now on this is in no line of a log. */
   hide(secret: string): void;
 }
-
-/** Variables in which people keep keys. They count for a provider that the configuration names, or where it names none. */
-const VARIABLES: Readonly<Record<string, readonly string[]>> = {
-  openai: ['OPENAI_API_KEY'],
-  anthropic: ['ANTHROPIC_API_KEY'],
-  google: ['GEMINI_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY'],
-  openrouter: ['OPENROUTER_API_KEY'],
-};
 
 /** A program that gives a key is not run with each step. */
 const KEPT_FOR_MS = 60_000;

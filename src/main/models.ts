@@ -1,5 +1,7 @@
+import type { WantedModel } from '../config/agents.ts';
 import { type LocalName, type ProviderConfig, wellKnown } from '../config/models.ts';
 import type { SecretInput } from '../config/schema.ts';
+import type { Giver } from '../core/authz/principal.ts';
 import type { MethodInput, MethodOutput } from '../core/protocol/registry.ts';
 import type { ModelDesk } from '../gateway/method/models.ts';
 import { Catalog, type CatalogEntry, factsOf } from '../runtime/model/catalog.ts';
@@ -9,15 +11,23 @@ import type { Credentials, ModelFacts, Provider } from '../runtime/model/model.t
 import { offlineModel } from '../runtime/model/offline.ts';
 import { probe } from '../runtime/model/probe.ts';
 import { remoteModel } from '../runtime/model/remote.ts';
-import type { Candidate } from '../runtime/model/route.ts';
+import { Rests } from '../runtime/model/rest.ts';
+import type { Attempt, Candidate } from '../runtime/model/route.ts';
 import { isFailure } from '../system/failure.ts';
 import { isOursAt } from '../system/listener.ts';
 import { isSlow, ModelKeys, type ModelKeysOptions } from './model-keys.ts';
+import { declaredFacts, detailsOf, rowOf } from './model-rows.ts';
+import type { Probing } from './probing.ts';
 
 type From = 'configuration' | 'named' | 'environment' | 'found' | 'built-in';
 interface Known {
   readonly provider: Provider;
   readonly from: From;
+}
+
+export interface ModelsOptions extends ModelKeysOptions {
+  /** Who pays for probes, and how many there may be. */
+  readonly probing: Probing;
 }
 
 /** Asking a server on this host which models it has. */
@@ -27,28 +37,33 @@ const PROBE_MS = 20_000;
 
 /** The models that the configuration in force, the environment and this host have. Nothing is asked before it is needed. */
 export class Models implements ModelDesk {
-  readonly #options: ModelKeysOptions;
+  readonly #options: ModelsOptions;
   readonly #keys: ModelKeys;
   #found: { readonly at: number; readonly by: unknown; readonly providers: Promise<readonly Provider[]> } | null = null;
 
-  constructor(options: ModelKeysOptions) {
+  #rests: { readonly by: unknown; readonly rests: Rests };
+
+  constructor(options: ModelsOptions) {
     this.#options = options;
+    this.#rests = { by: options.live.now, rests: new Rests(options.clock) };
     this.#keys = new ModelKeys(options);
   }
 
-  /** What an agent thinks with: the model that is named, and those that stand in for it. */
-  async candidates(): Promise<readonly [Candidate, ...Candidate[]]> {
+  /** What an agent thinks with: the model that is named, and those that stand in for it. @param wanted its own; else the default */
+  async candidates(wanted?: WantedModel): Promise<readonly [Candidate, ...Candidate[]]> {
     const known = await this.#known();
-    const [first, ...rest] = this.#chosen(this.#catalogOf(known), strangersOf(known)).entries;
+    const [first, ...rest] = this.#chosen(this.#catalogOf(known), strangersOf(known), wanted).entries;
     return [this.candidate(first), ...rest.map((entry) => this.candidate(entry))];
   }
 
-  /** A model by its name, and those that stand in for it; `null`: there is none. */
-  async named(name: string): Promise<readonly [Candidate, ...Candidate[]] | null> {
+  /** A model by its name, and those that stand in for it: `fallbacks`, or the default ones; `null`: there is none. */
+  async named(
+    name: string,
+    fallbacks: readonly string[] = this.#options.live.now.config.agents.defaults.model.fallbacks,
+  ): Promise<readonly [Candidate, ...Candidate[]] | null> {
     const catalog = await this.catalog();
     const found = catalog.find(name);
     if (!found.ok) return null;
-    const { fallbacks } = this.#options.live.now.config.agents.defaults.model;
     const others = fallbacks.flatMap((other) => {
       const one = catalog.find(other);
       return one.ok && one.entry.name !== found.entry.name ? one.entry : [];
@@ -56,9 +71,18 @@ export class Models implements ModelDesk {
     return [this.candidate(found.entry), ...others.map((entry) => this.candidate(entry))];
   }
 
-  candidate({ provider, facts }: CatalogEntry): Candidate {
+  candidate(entry: CatalogEntry): Candidate {
+    const { clock, live } = this.#options;
+    // Another key may be let in where the one before was asked to wait.
+    if (this.#rests.by !== live.now) this.#rests = { by: live.now, rests: new Rests(clock) };
+    const { model, facts } = this.#candidate(entry);
+    return { model: this.#rests.rests.of(model), facts };
+  }
+
+  #candidate({ provider, facts }: CatalogEntry): Candidate {
     const { clock } = this.#options;
-    const model = provider.kind === 'offline' ? offlineModel : remoteModel(provider, facts.id, { clock });
+    const { id, levels } = facts;
+    const model = provider.kind === 'offline' ? offlineModel : remoteModel(provider, id, { clock, levels });
     return { model, facts };
   }
 
@@ -80,15 +104,23 @@ export class Models implements ModelDesk {
     const catalog = this.#catalogOf(known);
     const chosen = this.#chosen(catalog, strangersOf(known));
     const listed = catalog.list();
-    const others = chosen.entries.filter((entry) => !listed.some(({ name }) => name === entry.name));
+    const aliases = catalog.aliases;
+    const named = [...chosen.entries, ...aliases.map(({ entry }) => entry)];
+    const others = named.filter(
+      (entry, i) =>
+        !listed.some(({ name }) => name === entry.name) && named.findIndex(({ name }) => name === entry.name) === i,
+    );
     const ready = await this.#ready(catalog.providers);
+    const { thinking } = this.#options.live.now.config.agents.defaults;
     const models = [...others, ...listed].map((entry) => {
       const at = chosen.entries.findIndex(({ name }) => name === entry.name);
-      const tags = at === -1 ? [] : [at === 0 ? 'default' : `fallback#${at}`];
+      const place = at === -1 ? [] : [at === 0 ? 'default' : `fallback#${at}`];
+      const own = aliases.filter((alias) => alias.entry.name === entry.name).map(({ alias }) => `alias:${alias}`);
+      const tags = [...place, ...own];
       return {
         ...rowOf(entry, ready.get(entry.provider.name) === true),
         tags,
-        ...(includeDetails === true ? DETAILS : {}),
+        ...(includeDetails === true ? detailsOf(entry, thinking) : {}),
       };
     });
     return includeDetails === true ? { models, accountSelection: AUTOMATIC } : { models };
@@ -126,13 +158,15 @@ export class Models implements ModelDesk {
     return { model: first.name, why, fallbacks: rest.map(({ name }) => name), budget, aliases, providers, problems };
   }
 
-  async probe({
-    provider,
-    timeoutMs = PROBE_MS,
-  }: MethodInput<'models.probe'>): Promise<MethodOutput<'models.probe'> | null> {
+  async probe(
+    { provider, timeoutMs = PROBE_MS }: MethodInput<'models.probe'>,
+    giver: Giver,
+  ): ReturnType<ModelDesk['probe']> {
+    const { clock, probing } = this.#options;
     const known = await this.#known();
     const catalog = this.#catalogOf(known);
     if (provider !== undefined && catalog.provider(provider) === null) return null;
+    if (!probing.begin(giver)) return 'often';
     const { entries } = this.#chosen(catalog, strangersOf(known));
     const wanted = new Map(entries.map((entry) => [entry.name, entry]));
     for (const other of catalog.providers) {
@@ -141,10 +175,10 @@ export class Models implements ModelDesk {
       if (one.provider === other) wanted.set(one.name, one);
     }
     const asked = [...wanted.values()].filter((entry) => provider === undefined || entry.provider.name === provider);
-    const probes = await Promise.all(
-      asked.map((entry) => probe(this.candidate(entry).model, this.#options.clock, timeoutMs)),
-    );
-    return { probes };
+    const allow = (candidate: Candidate) => probing.allow(candidate);
+    const ended = (attempt: Attempt) => probing.ended(attempt, giver);
+    const purse = { clock, timeoutMs, allow, ended };
+    return { probes: await Promise.all(asked.map((entry) => probe(this.#candidate(entry), purse))) };
   }
 
   // ---- providers ------------------------------------------------------------------------------------------------------
@@ -153,8 +187,8 @@ export class Models implements ModelDesk {
     return this.#options.live.now.config.models;
   }
 
-  #chosen(catalog: Catalog, strangers: ReadonlySet<string>): Chosen {
-    return choose(catalog, this.#options.live.now.config.agents.defaults.model, strangers);
+  #chosen(catalog: Catalog, strangers: ReadonlySet<string>, wanted?: WantedModel): Chosen {
+    return choose(catalog, wanted ?? this.#options.live.now.config.agents.defaults.model, strangers);
   }
 
   /** Those of the configuration, those that a name of a model there means, else those of the environment; and this host's. */
@@ -199,10 +233,10 @@ export class Models implements ModelDesk {
   /** Providers that a model's name means, and that need nothing but their name. */
   #named(): readonly Provider[] {
     const { aliases, providers, local } = this.#config;
-    const { primary, fallbacks } = this.#options.live.now.config.agents.defaults.model;
-    const names = [...(primary === null ? [] : [primary]), ...fallbacks].map((name) =>
-      Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name,
-    );
+    const { defaults, list } = this.#options.live.now.config.agents;
+    const names = [defaults.model, ...list.flatMap(({ model }) => model ?? [])]
+      .flatMap(({ primary, fallbacks }) => [...(primary === null ? [] : [primary]), ...fallbacks])
+      .map((name) => (Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name));
     const wanted = new Set(
       [...names, ...Object.values(aliases)].map((name) => name.slice(0, Math.max(0, name.indexOf('/')))),
     );
@@ -278,10 +312,7 @@ export class Models implements ModelDesk {
   async #ready(providers: readonly Provider[]): Promise<ReadonlyMap<string, boolean>> {
     const rows = providers.map(async (provider) => {
       const { state } = await this.#keyOf(provider);
-      return [
-        provider.name,
-        state !== 'unresolved' && (state !== 'missing' || provider.kind === 'openai-compatible'),
-      ] as const;
+      return [provider.name, state !== 'unresolved' && (state !== 'missing' || !wantsKey(provider))] as const;
     });
     return new Map(await Promise.all(rows));
   }
@@ -305,51 +336,17 @@ export class Models implements ModelDesk {
   }
 }
 
-const DETAILS = { thinkingLevels: [{ id: 'off', label: 'off' }], thinkingDefault: 'off' } as const;
 const AUTOMATIC = { kind: 'automatic', label: 'Automatic account selection' } as const;
-
-function rowOf({ provider, facts }: CatalogEntry, available: boolean) {
-  const { id, name, contextWindow, maxOutputTokens, input, reasoning, price } = facts;
-  return {
-    id,
-    name,
-    provider: provider.name,
-    local: provider.isLocal,
-    available,
-    ...(contextWindow === null ? {} : { contextWindow }),
-    ...(reasoning === null ? {} : { reasoning }),
-    ...(input === null ? {} : { input: [...input] }),
-    ...(maxOutputTokens === null ? {} : { maxTokens: maxOutputTokens }),
-    ...(price === null ? {} : { cost: { input: price.input, output: price.output } }),
-  };
-}
-
-function declaredFacts({
-  id,
-  name,
-  contextWindow,
-  maxTokens,
-  input,
-  reasoning,
-  cost,
-}: ProviderConfig['models'][number]) {
-  return {
-    id,
-    ...(name === undefined ? {} : { name }),
-    ...(contextWindow === undefined ? {} : { contextWindow }),
-    ...(maxTokens === undefined ? {} : { maxOutputTokens: maxTokens }),
-    ...(input === undefined ? {} : { input }),
-    ...(reasoning === undefined ? {} : { reasoning }),
-    ...(cost === undefined
-      ? {}
-      : { price: { ...cost, cacheRead: cost.cacheRead ?? null, cacheWrite: cost.cacheWrite ?? null } }),
-  };
-}
 
 /** Servers that were found, and that are not known to be the gateway's own user's. Looked at anew each time: they change. */
 function strangersOf(known: readonly Known[]): ReadonlySet<string> {
   const found = known.filter(({ from, provider }) => from === 'found' && !isOursAt(portOf(provider.baseUrl)));
   return new Set(found.map(({ provider }) => provider.name));
+}
+
+/** Whether it answers nobody without one: a compatible server may be anybody's. */
+function wantsKey({ name, kind }: Provider): boolean {
+  return kind !== 'openai-compatible' || name === 'openrouter';
 }
 
 function portOf(url: string): number {

@@ -20,7 +20,7 @@ export async function compacted(
   }: { readonly agent: AgentFacts; readonly session: SessionState; readonly signal: AbortSignal },
 ): Promise<Written | null> {
   const { store, clock, chance, models, newId } = options;
-  const thought = (await models.of(session.settings.model ?? agent.model)) ?? (await models.of(null));
+  const thought = (await models.of(session.settings.model ?? agent.model, agent)) ?? (await models.of(null));
   if (thought === null) return null;
   const window = windowOf(thought);
   const transcript = new Transcript(store, session.key);

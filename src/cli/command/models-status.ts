@@ -11,7 +11,7 @@ type Row = Readonly<Record<string, unknown>>;
 /** A call to a slow model takes longer than any other command. */
 const PROBE_MS = 20_000;
 
-/** `latchkey models status [--probe]`: exit 1 where a call that was made failed. */
+/** `latchkey models status [--probe]`: exit 1 where what agents think with can't be asked, or a call that was made failed. */
 export async function modelsStatus(context: Context, _args: readonly string[], options: Row): Promise<number> {
   const wanted = textOf(options.provider);
   const timeoutMs = context.globals.timeout ?? PROBE_MS;
@@ -23,7 +23,8 @@ export async function modelsStatus(context: Context, _args: readonly string[], o
     return { status: found, probes: recordsOf(recordOf(await call('models.probe', params)).probes) };
   });
   print(context, probes === null ? status : { ...status, probes }, () => render(context, status, probes));
-  return probes?.some((probe) => probe.ok !== true) === true ? EXIT.failed : EXIT.ok;
+  const failed = probes?.some((probe) => probe.ok !== true) === true;
+  return failed || !isFit(status) ? EXIT.failed : EXIT.ok;
 }
 
 function render(context: Context, status: Row, probes: readonly Row[] | null): string {
@@ -42,6 +43,24 @@ function render(context: Context, status: Row, probes: readonly Row[] | null): s
     ...(probes ?? []).map((row) => probePart(context, row)),
   ];
   return `${head.join('\n')}\n\n${renderParts(parts, paint)}`;
+}
+
+/** Every name leads somewhere, and the first model's provider has the key that it wants. */
+function isFit(status: Row): boolean {
+  const provider = (textOf(status.model) ?? '').split('/')[0];
+  const row = recordsOf(status.providers).find(({ name }) => name === provider);
+  return textsOf(status.problems).length === 0 && (row === undefined || !isKeyless(row));
+}
+
+/** A compatible server may be anybody's, and may want none. */
+function wantsKey({ name, kind }: Row): boolean {
+  return kind !== 'openai-compatible' || name === 'openrouter';
+}
+
+/** It can't be asked as it is: the key that it wants is not there, or can't be had. */
+export function isKeyless(row: Row): boolean {
+  const { state } = recordOf(row.key);
+  return state === 'unresolved' || (state === 'missing' && wantsKey(row));
 }
 
 /** Of a provider, as the configuration takes it; and of a model of it, of which a shell thinks nothing. */
@@ -78,7 +97,7 @@ function providerPart(context: Context, row: Row): Part {
     case 'unread':
       return unseen(name, detail(`key: ${place}, not asked for yet`));
     case 'missing':
-      return row.kind === 'openai-compatible' ? ok(name, detail('no key')) : warn(name, detail('no key'), setKey);
+      return wantsKey(row) ? warn(name, detail('no key'), setKey) : ok(name, detail('no key'));
     default:
       return fail(name, detail(`key: ${place}: ${textOf(why) ?? '?'}`), setKey);
   }

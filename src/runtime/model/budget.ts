@@ -52,5 +52,13 @@ export function judge(bound: Bound, spent: Spent, price: Price | null): Verdict 
 
 /** The day of an instant as people of a zone count it: `2026-11-21`. @param zone IANA */
 export function dayOf(at: Instant, zone: string): string {
-  return new Intl.DateTimeFormat('en-CA', { timeZone: zone, dateStyle: 'short' }).format(at);
+  let calendar = CALENDARS.get(zone);
+  if (calendar === undefined) {
+    calendar = new Intl.DateTimeFormat('en-CA', { timeZone: zone, dateStyle: 'short' });
+    CALENDARS.set(zone, calendar);
+  }
+  return calendar.format(at);
 }
+
+/** By zone: the host's own, and hardly another. Each step asks for the day, and to make one takes far longer than to ask it. */
+const CALENDARS = new Map<string, Intl.DateTimeFormat>();

@@ -1,3 +1,4 @@
+import { type Level, NO_THINKING } from '../../core/conversation/thinking.ts';
 import { nearest } from '../../system/text.ts';
 import { knownFacts, knownModels } from './known.ts';
 import type { ModelFacts, Price, Provider } from './model.ts';
@@ -25,6 +26,8 @@ export type Found =
   /** `near`: what was probably meant. */
   | { readonly ok: false; readonly why: string; readonly near: string | null };
 
+/** What every server takes whose model is declared to think. */
+const USUAL: readonly Level[] = ['off', 'low', 'medium', 'high'];
 const FREE: Price = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
 
 /** The models of the providers that are set up, by name and by alias. The built-in one is always among them. */
@@ -48,6 +51,14 @@ export class Catalog {
 
   list(): readonly CatalogEntry[] {
     return this.providers.flatMap((provider) => listed(provider).map((facts) => entryOf(provider, facts, true)));
+  }
+
+  /** Those that lead somewhere. */
+  get aliases(): readonly { readonly alias: string; readonly entry: CatalogEntry }[] {
+    return Object.keys(this.#aliases).flatMap((alias) => {
+      const found = this.find(alias);
+      return found.ok ? { alias, entry: found.entry } : [];
+    });
   }
 
   /** By `provider/model`, or by an alias. A model that nobody listed may be there all the same: its provider knows. */
@@ -90,13 +101,15 @@ export function factsOf(
   declared: Partial<ModelFacts> & { readonly id: string },
 ): ModelFacts {
   const known = VENDOR_URLS[provider.kind] === provider.baseUrl ? knownFacts(provider.kind, declared.id) : null;
+  const reasoning = declared.reasoning ?? known?.reasoning ?? null;
   return {
     id: declared.id,
     name: declared.name ?? known?.name ?? declared.id,
     contextWindow: declared.contextWindow ?? known?.contextWindow ?? null,
     maxOutputTokens: declared.maxOutputTokens ?? known?.maxOutputTokens ?? null,
     input: declared.input ?? known?.input ?? null,
-    reasoning: declared.reasoning ?? known?.reasoning ?? null,
+    reasoning,
+    levels: reasoning === true ? (known?.levels ?? USUAL) : NO_THINKING,
     // What runs on this host sends no bill.
     price: declared.price ?? known?.price ?? (provider.isLocal ? FREE : null),
   };

@@ -1,3 +1,4 @@
+import type { Level } from '../../core/conversation/thinking.ts';
 import type { ModelFacts, Price, ProviderKind, Rates } from './model.ts';
 
 /**
@@ -10,7 +11,12 @@ interface Row {
   readonly contextWindow: number;
   readonly maxOutputTokens: number;
   readonly price: Price | null;
+  /** Where `off` is missing it can't be kept from thinking. */
+  readonly levels: readonly Level[];
 }
+
+const ALL: readonly Level[] = ['off', 'low', 'medium', 'high', 'xhigh'];
+const ALWAYS: readonly Level[] = ALL.filter((level) => level !== 'off');
 
 const MILLION = 1_000_000;
 
@@ -29,24 +35,29 @@ const ROWS: Readonly<Partial<Record<ProviderKind, Readonly<Record<string, Row>>>
       contextWindow: MILLION,
       maxOutputTokens: 128_000,
       price: rates(2, 10, 0.1, 2.5),
+      // What it thinks between two tools can't be turned off.
+      levels: ALL,
     },
     'claude-opus-5-5': {
       name: 'Claude Opus 5.5',
       contextWindow: MILLION,
       maxOutputTokens: 128_000,
       price: rates(4, 20, 0.2, 5),
+      levels: ALWAYS,
     },
     'claude-haiku-5-5': {
       name: 'Claude Haiku 5.5',
       contextWindow: MILLION,
       maxOutputTokens: 128_000,
       price: { ...rates(0.1, 0.5, 0.01, 0.125), beyond: { inputTokens: 100_000, ...rates(0.5, 2.5, 0.05, 0.625) } },
+      levels: ALL,
     },
     'claude-opus-5': {
       name: 'Claude Opus 5',
       contextWindow: MILLION,
       maxOutputTokens: 128_000,
       price: rates(5, 25, 0.5, 6.25),
+      levels: ALL,
     },
   },
   openai: {
@@ -55,6 +66,7 @@ const ROWS: Readonly<Partial<Record<ProviderKind, Readonly<Record<string, Row>>>
       contextWindow: 1_050_000,
       maxOutputTokens: 128_000,
       price: { ...rates(2, 10, 0.1, 2.5), beyond: { inputTokens: 272_000, ...rates(4, 15, 0.2, 5) } },
+      levels: ALWAYS,
     },
     'gpt-6-sol': {
       name: 'GPT-6 Sol',
@@ -62,6 +74,7 @@ const ROWS: Readonly<Partial<Record<ProviderKind, Readonly<Record<string, Row>>>
       maxOutputTokens: 128_000,
       // Its rate for a long context stands nowhere.
       price: null,
+      levels: ALWAYS,
     },
   },
   google: {
@@ -71,6 +84,7 @@ const ROWS: Readonly<Partial<Record<ProviderKind, Readonly<Record<string, Row>>>
       maxOutputTokens: 65_536,
       // Half of it until the end of 2026, all of it from then on: a table can't be right on both days.
       price: null,
+      levels: ['low', 'medium', 'high'],
     },
   },
 };

@@ -1,3 +1,5 @@
+import type { Level } from '../../core/conversation/thinking.ts';
+
 /**
  * One step of a model, for a loop of our own: messages in, a stream of parts out. Nothing here runs a tool or tries
  * twice: a route does the second, the loop the first.
@@ -19,8 +21,8 @@ export interface Step {
   readonly tools?: readonly Tool[];
   /** Absent: what the provider gives by itself. */
   readonly maxOutputTokens?: number;
-  /** How much it may think first; absent: what the provider does by itself. */
-  readonly reasoning?: 'none' | 'minimal' | 'low' | 'medium' | 'high';
+  /** How much it may think first, lowered to what the model has; absent: what it does by itself. */
+  readonly thinking?: Level;
   readonly signal: AbortSignal;
 }
 
@@ -132,6 +134,8 @@ export interface ModelFacts {
   readonly maxOutputTokens: number | null;
   readonly input: readonly InputKind[] | null;
   readonly reasoning: boolean | null;
+  /** How much it can be told to think; `off` alone where it doesn't, or nobody knows that it does. */
+  readonly levels: readonly Level[];
   readonly price: Price | null;
 }
 

@@ -1,3 +1,4 @@
+import { NO_THINKING } from '../../core/conversation/thinking.ts';
 import { ModelFailure } from './failure.ts';
 import type { AssistantMessage, Message, Model, ModelFacts, Part, Provider, Step, ToolCall, Usage } from './model.ts';
 
@@ -11,6 +12,7 @@ export const offlineFacts: ModelFacts = {
   maxOutputTokens: 4_096,
   input: ['text', 'image', 'file'],
   reasoning: false,
+  levels: NO_THINKING,
   price: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
 };
 

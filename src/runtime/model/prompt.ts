@@ -5,19 +5,20 @@ import type {
   LanguageModelV4Prompt,
   SharedV4ProviderOptions,
 } from '@ai-sdk/provider';
+import type { Level } from '../../core/conversation/thinking.ts';
 import type { AssistantMessage, Keep, Message, ProviderKind, Step, Tool, UserMessage } from './model.ts';
 
 type AssistantContent = Extract<LanguageModelV4Message, { role: 'assistant' }>['content'];
 type UserContent = Extract<LanguageModelV4Message, { role: 'user' }>['content'];
 
-/** A step in the words of the client libraries. */
-export function callOf(step: Step, kind: ProviderKind): LanguageModelV4CallOptions {
+/** A step in the words of the client libraries. @param thinking one that the model has; `null`: nothing is said of it */
+export function callOf(step: Step, kind: ProviderKind, thinking: Level | null): LanguageModelV4CallOptions {
   const tools = (step.tools ?? []).map(toolOf);
   return {
     prompt: promptOf(step.system, step.messages, kind),
     ...(tools.length === 0 ? {} : { tools, toolChoice: { type: 'auto' as const } }),
     ...(step.maxOutputTokens === undefined ? {} : { maxOutputTokens: step.maxOutputTokens }),
-    ...(step.reasoning === undefined ? {} : { reasoning: step.reasoning }),
+    ...(thinking === null ? {} : { reasoning: thinking === 'off' ? ('none' as const) : thinking }),
   };
 }
 

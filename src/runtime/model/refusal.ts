@@ -49,7 +49,9 @@ const CODES: Readonly<Record<string, FailureKind>> = {
  * compatible servers); taken for another bad request, the conversation could never be made shorter.
  */
 const TOO_LONG =
-  /context (length|window|size)|maximum (prompt|context|number of tokens)|prompt is too long|too many tokens|token count .{0,200} exceeds/i;
+  /context (length|window|size|limit)|maximum (prompt|context|model length|number of tokens)|(prompt|input) is too long|too many tokens|token count .{0,200} exceeds|max_new_tokens. must be/i;
+/** More in one call than an account may send in a minute: no wait makes it fit. */
+const TOO_LARGE = /request too large .{0,200}tokens per min/i;
 
 export function refusalOf(
   status: number,
@@ -57,8 +59,8 @@ export function refusalOf(
   body: string,
   { nowMs, redact }: { readonly nowMs: number; readonly redact: Redact },
 ): Refusal {
-  const { codes, words } = errorOf(body, redact);
-  const retryAfterMs = retryAfterOf(headers, nowMs);
+  const { codes, words, waitMs } = errorOf(body, redact);
+  const retryAfterMs = retryAfterOf(headers, nowMs) ?? waitMs;
   return {
     kind: kindOf(status, codes, words),
     status,
@@ -75,6 +77,9 @@ export function kindOfCodes(codes: readonly string[], words: string): FailureKin
 
 function kindOf(status: number, codes: readonly string[], words: string): FailureKind {
   const byCode = codes.map((code) => (Object.hasOwn(CODES, code) ? CODES[code] : undefined)).find(Boolean);
+  if (byCode === 'rate_limit' && TOO_LARGE.test(words)) return 'context';
+  // Servers of models on somebody's own host say it with any status.
+  if (byCode === 'context' || (status === 500 && TOO_LONG.test(words))) return 'context';
   if (byCode !== undefined && status !== 500) return byCode;
   if (status === 401 || status === 403) return 'auth';
   if (status === 402) return 'quota';
@@ -91,6 +96,8 @@ interface Said {
   readonly codes: readonly string[];
   /** Without secrets, on one line; longer than people are told: that is `toldOf`. */
   readonly words: string;
+  /** Not to come again before, where the body says so; `null`: it doesn't. */
+  readonly waitMs: number | null;
 }
 
 /** The codes and words of an error body in the shapes of OpenAI, Anthropic and Google. */
@@ -99,7 +106,7 @@ export function errorOf(body: string, redact: Redact): Said {
   try {
     value = JSON.parse(body);
   } catch {
-    return { codes: [], words: wordsOf(body, redact) };
+    return { codes: [], words: wordsOf(body, redact), waitMs: null };
   }
   return errorIn(value, redact);
 }
@@ -107,9 +114,20 @@ export function errorOf(body: string, redact: Redact): Said {
 export function errorIn(value: unknown, redact: Redact): Said {
   const outer = recordOf(Array.isArray(value) ? value[0] : value);
   const error = typeof outer.error === 'string' ? { message: outer.error } : recordOf(outer.error ?? outer);
-  const details = Array.isArray(error.details) ? error.details.map((detail) => recordOf(detail).reason) : [];
-  const codes = [error.code, error.type, error.status, ...details].filter((code) => typeof code === 'string');
-  return { codes, words: typeof error.message === 'string' ? wordsOf(error.message, redact) : '' };
+  const details = Array.isArray(error.details) ? error.details.map(recordOf) : [];
+  const reasons = details.map(({ reason }) => reason);
+  const codes = [error.code, error.type, error.status, ...reasons].filter((code) => typeof code === 'string');
+  const words = typeof error.message === 'string' ? wordsOf(error.message, redact) : '';
+  return { codes, words, waitMs: delayOf(details) };
+}
+
+/** Google says it there, as `39.5s`, and in no header. */
+function delayOf(details: readonly Readonly<Record<string, unknown>>[]): number | null {
+  const delays = details.flatMap(({ retryDelay }) => {
+    const [, seconds] = /^(\d{1,9}(?:\.\d{1,9})?)s$/.exec(typeof retryDelay === 'string' ? retryDelay : '') ?? [];
+    return seconds === undefined ? [] : Number(seconds) * 1_000;
+  });
+  return delays.length === 0 ? null : Math.max(...delays);
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -1,4 +1,5 @@
 import type { JSONObject } from '@ai-sdk/provider';
+import { type Level, levelIn, NO_THINKING } from '../../core/conversation/thinking.ts';
 import type { Clock } from '../../system/clock.ts';
 import { codeOf, isFailure } from '../../system/failure.ts';
 import type { OpenClient } from './client/client.ts';
@@ -12,6 +13,8 @@ export interface RemoteOptions {
   readonly clock: Clock;
   readonly firstByteMs?: number;
   readonly idleMs?: number;
+  /** How much it can be told to think; absent: it is told nothing of that. */
+  readonly levels?: readonly Level[];
 }
 
 /** Node's fetch gives up by itself after so long without a header or a byte. */
@@ -53,7 +56,10 @@ async function* stepOf({ provider, id, name, options }: Called, step: Step): Asy
       headers,
       fetch: wire.fetch,
     });
-    const call = { ...callOf(step, provider.kind), ...(OWN[provider.kind] ?? {}) };
+    const levels = options.levels ?? NO_THINKING;
+    const thinks = levels.some((level) => level !== 'off');
+    const thinking = thinks && step.thinking !== undefined ? levelIn(levels, step.thinking) : null;
+    const call = { ...callOf(step, provider.kind, thinking), ...ownOf(provider.kind, thinks, thinking) };
     yield* partsOf(model, call, { wire, kind: provider.kind });
   } finally {
     wire.close();
@@ -76,11 +82,30 @@ async function credentialsOf(provider: Provider, model: string): Promise<Credent
   throw new ModelFailure('setup', { model, why: `there is no key: set models.providers.${name}.apiKey` });
 }
 
-/** What a provider is told with each call. */
-const OWN: Readonly<Partial<Record<ProviderKind, { readonly providerOptions: Record<string, JSONObject> }>>> = {
-  // Nothing said stays there longer than the provider's own rules want.
-  openai: { providerOptions: { openai: { store: false } } },
-};
+/** What a provider is told in its own words. */
+function ownOf(
+  kind: ProviderKind,
+  thinks: boolean,
+  thinking: Level | null,
+): { readonly providerOptions?: Record<string, JSONObject> } {
+  // Who is asked to think is asked to tell it, too.
+  const tells = thinking !== null && thinking !== 'off';
+  switch (kind) {
+    case 'openai': {
+      // Nothing said stays there longer than the provider's own rules want.
+      const options = {
+        store: false,
+        ...(thinks ? { forceReasoning: true } : {}),
+        ...(tells ? { reasoningSummary: 'auto' } : {}),
+      };
+      return { providerOptions: { openai: options } };
+    }
+    case 'google':
+      return tells ? { providerOptions: { google: { thinkingConfig: { includeThoughts: true } } } } : {};
+    default:
+      return {};
+  }
+}
 
 async function clientOf(kind: ProviderKind, model: string): Promise<OpenClient> {
   try {

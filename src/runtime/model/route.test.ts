@@ -184,3 +184,15 @@ test('rule: when all have failed, all causes are said', async () => {
   expect(error).toMatchObject({ kind: 'quota', model: 'b/1' });
   expect((error as ModelFailure).why).toContain('a/1: the key is refused');
 });
+
+test('rule: that the conversation was too long is said, whatever became of those that were to stand in', async () => {
+  const first = played('a/1', [{ fail: 'context' }], { contextWindow: 8_000 });
+  const { error } = await run([first, played('b/1', [{ fail: 'auth' }])]);
+  expect(error).toMatchObject({ kind: 'context', model: 'a/1' });
+  expect((error as ModelFailure).why).toContain('besides: b/1: the key is refused');
+  // One that was told something is not asked anew; one that may spend nothing neither.
+  const began = await run([first, played('b/1', [{ fail: 'network', after: [{ kind: 'text', delta: 'x' }] }])]);
+  expect(began.error).toMatchObject({ kind: 'network', began: true });
+  const broke = await run([first, played('b/1', [{ fail: 'budget' }])]);
+  expect(broke.error).toMatchObject({ kind: 'budget' });
+});

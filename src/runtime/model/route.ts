@@ -7,7 +7,7 @@ import type { Model, ModelFacts, Part, Step, Usage } from './model.ts';
 /** A model that may be asked, and what is known of it. */
 export interface Candidate {
   readonly model: Model;
-  readonly facts: Pick<ModelFacts, 'contextWindow' | 'price'> & Partial<Pick<ModelFacts, 'input'>>;
+  readonly facts: Pick<ModelFacts, 'contextWindow' | 'price'> & Partial<Pick<ModelFacts, 'input' | 'levels'>>;
 }
 
 export interface RouteOptions {
@@ -201,19 +201,22 @@ function unforeseen(model: string, error: unknown): ModelFailure {
   return new ModelFailure('malformed', { model, why: `${name} in the client` });
 }
 
-/** The last failure, with what the attempts before it failed of. */
+/**
+ * The last failure, with what the attempts before it failed of. One for which the conversation was too long goes before
+ * it: that can be mended, whatever became of those that were to stand in.
+ */
 function exhausted(failures: readonly ModelFailure[]): ModelFailure {
-  const last = failures.at(-1);
-  if (last === undefined) throw new Error('a route needs a model');
-  if (failures.length === 1 || last.kind === 'aborted') return last;
-  const before = failures.slice(0, -1).map(({ model, kind }) => `${model}: ${FAILURES[kind].what}`);
+  const end = failures.at(-1);
+  if (end === undefined) throw new Error('a route needs a model');
+  if (failures.length === 1 || end.kind === 'aborted' || end.began) return end;
+  const last = (FAILURES[end.kind].other ? failures.find(({ kind }) => kind === 'context') : undefined) ?? end;
+  const others = failures.filter((failure) => failure !== last);
+  const before = others.map(({ model, kind }) => `${model}: ${FAILURES[kind].what}`);
   const facts = {
     model: last.model,
-    why: `${last.why} (before: ${[...new Set(before)].join('; ')})`,
+    why: `${last.why} (${last === end ? 'before' : 'besides'}: ${[...new Set(before)].join('; ')})`,
     ...(last.status === null ? {} : { status: last.status }),
     ...(last.retryAfterMs === null ? {} : { retryAfterMs: last.retryAfterMs }),
   };
-  const all = new ModelFailure(last.kind, facts);
-  all.began = last.began;
-  return all;
+  return new ModelFailure(last.kind, facts);
 }

@@ -1,5 +1,6 @@
 import type { LanguageModelV4, LanguageModelV4StreamPart, LanguageModelV4Usage } from '@ai-sdk/provider';
 import type { ModelFailure } from './failure.ts';
+import type { Hush } from './hush.ts';
 import type {
   AssistantMessage,
   FinishReason,
@@ -26,7 +27,7 @@ export async function* partsOf(
   call: Parameters<LanguageModelV4['doStream']>[0],
   { wire, kind }: { readonly wire: Wire; readonly kind: ProviderKind },
 ): AsyncGenerator<Part> {
-  const said = new Said(kind);
+  const said = new Said(kind, wire);
   let reader: ReadableStreamDefaultReader<LanguageModelV4StreamPart> | null = null;
   let began = false;
   try {
@@ -63,6 +64,7 @@ function* ended(finish: Finish, said: Said, wire: Wire): Generator<Part> {
   const { unified } = finish.finishReason;
   if (unified === 'interrupted') throw wire.fail('truncated', 'it ended without its end');
   if (unified === 'error') throw wire.fail('server', 'it gave up in the middle');
+  yield* said.rest();
   yield* said.calls;
   yield { kind: 'usage', usage: usageOf(finish.usage) };
   yield {
@@ -137,18 +139,30 @@ function said(value: unknown, { redact }: Wire): ReturnType<typeof errorIn> {
 
 interface Block {
   readonly kind: 'text' | 'reasoning';
+  /** As it came: what is signed is sent back unchanged. */
   text: string;
   keep: Keep | null;
+  readonly hush: Hush;
 }
 
 /** What the model has said so far, block by block, as the next step sends it back. */
 class Said {
   readonly #kind: ProviderKind;
+  readonly #wire: Pick<Wire, 'hush'>;
   readonly #order: (Block | ToolCall)[] = [];
   readonly #open = new Map<string, Block>();
 
-  constructor(kind: ProviderKind) {
+  constructor(kind: ProviderKind, wire: Pick<Wire, 'hush'>) {
     this.#kind = kind;
+    this.#wire = wire;
+  }
+
+  /** What was kept back of it, at its end. */
+  rest(): readonly Part[] {
+    return [...this.#open.values()].flatMap(({ kind, hush }) => {
+      const delta = hush.rest();
+      return delta === '' ? [] : { kind, delta };
+    });
   }
 
   /** What there is to tell of it at once. */
@@ -177,7 +191,8 @@ class Said {
   get content(): readonly Content[] {
     return this.#order.flatMap((entry): Content[] => {
       if (entry.kind === 'tool') return [entry];
-      const { kind, text, keep } = entry;
+      const { kind, keep, hush } = entry;
+      const text = kind === 'text' ? hush.whole(entry.text) : entry.text;
       if (text === '' && keep === null) return [];
       return [{ kind, text, ...(keep === null ? {} : { keep }) } satisfies TextPart | ReasoningPart];
     });
@@ -194,7 +209,7 @@ class Said {
     const id = `${kind} ${part.id}`;
     let block = this.#open.get(id);
     if (block === undefined) {
-      block = { kind, text: '', keep: null };
+      block = { kind, text: '', keep: null, hush: this.#wire.hush() };
       this.#open.set(id, block);
       this.#order.push(block);
     }
@@ -202,19 +217,21 @@ class Said {
     if (keep !== null) block.keep = { by: keep.by, data: merged(block.keep?.data ?? {}, keep.data) };
     if (part.delta === undefined || part.delta === '') return null;
     block.text += part.delta;
-    return { kind, delta: part.delta };
+    const delta = block.hush.take(part.delta);
+    return delta === '' ? null : { kind, delta };
   }
 
   #callOf(part: Extract<LanguageModelV4StreamPart, { type: 'tool-call' }>): ToolCall {
     const keep = this.#keepOf(part.providerMetadata);
     const head = { kind: 'tool', id: part.toolCallId, name: part.toolName } as const;
     const kept = keep === null ? {} : { keep };
+    const text = this.#wire.hush().whole(part.input);
     try {
       // A call without arguments.
-      const input: unknown = part.input.trim() === '' ? {} : JSON.parse(part.input);
+      const input: unknown = text.trim() === '' ? {} : JSON.parse(text);
       return { ...head, input, ...kept };
     } catch {
-      return { ...head, input: null, malformed: part.input, ...kept };
+      return { ...head, input: null, malformed: text, ...kept };
     }
   }
 

@@ -3,6 +3,7 @@ import { codeOf } from '../../system/failure.ts';
 import { Redactor } from '../../system/redact.ts';
 import { ModelFailure } from './failure.ts';
 import { secretsOf } from './header.ts';
+import { Hush } from './hush.ts';
 import { type Redact, refusalOf, toldOf, wordsOf } from './refusal.ts';
 
 export interface WireOptions {
@@ -54,6 +55,11 @@ export class Wire {
   /** The server has sent all that it wanted to. */
   get isWhole(): boolean {
     return this.#whole;
+  }
+
+  /** Takes the secrets of this call out of a text that comes piece by piece. */
+  hush(): Hush {
+    return new Hush(this.#options.secrets.flatMap(secretsOf));
   }
 
   /** Takes the secrets of this call out of a text. */

@@ -86,7 +86,10 @@ export const modelsStatus = {
   summary: 'Which model agents think with and why, which providers are set up, and where their keys come from.',
 } as const satisfies Method;
 
-/** It spends the owner's money outside of every agent's bound: so it is not for who may merely talk to an agent. */
+/**
+ * It spends the owner's money: so it is not for who may merely talk to an agent. What it takes counts to the day of the
+ * default agent, and is bounded by it.
+ */
 export const modelsProbe = {
   name: 'models.probe',
   scope: ADMIN,
@@ -104,12 +107,12 @@ export const modelsProbe = {
         ok: Type.Boolean(),
         durationMs: Type.Integer(),
         tokens: Type.Union([Type.Integer(), Type.Null()]),
-        /** `auth`, `quota`, `rate_limit`, …; `null`: none. */
+        /** `auth`, `quota`, `rate_limit`, `budget` (it was not called), …; `null`: none. */
         failure: Text,
         why: Text,
       }),
     ),
   }),
-  errors: ['not_found'],
+  errors: ['not_found', 'probed_often'],
   summary: 'Calls one model of each provider with a few tokens: whether keys work and models answer.',
 } as const satisfies Method;
