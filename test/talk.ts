@@ -3,11 +3,12 @@ import { type SessionKey, sessionKey } from '../src/core/conversation/session.ts
 import type { RunId } from '../src/core/lane/lane.ts';
 import { type Contents, contentsInMemory } from '../src/runtime/contents.ts';
 import { openConversations } from '../src/runtime/conversations.ts';
+import { RETENTION } from '../src/runtime/keeper.ts';
 import { type FailureKind, ModelFailure } from '../src/runtime/model/failure.ts';
 import type { AssistantMessage, Model, ModelFacts, Part, Step, ToolCall, Usage } from '../src/runtime/model/model.ts';
 import type { Candidate } from '../src/runtime/model/route.ts';
 import type { AgentFacts, TalkOptions } from '../src/runtime/options.ts';
-import type { RunEvent, Send, Talk } from '../src/runtime/runtime.ts';
+import type { Retention, RunEvent, Send, Talk } from '../src/runtime/runtime.ts';
 import { openMemory } from '../src/store/memory/memory.ts';
 import type { Store } from '../src/store/store.ts';
 import { ScriptedClock } from '../src/system/clock.ts';
@@ -117,7 +118,14 @@ export interface StageOptions {
   /** False: as a command has them, that runs without a gateway. */
   readonly isStarted?: boolean;
   readonly atWorkMax?: number;
+  /** What is judged, where it is not what stands in the sources. */
+  readonly open?: typeof openConversations;
+  /** What is kept, otherwise than by default; read with each pass. */
+  readonly retention?: Partial<Retention>;
+  readonly zone?: string;
 }
+
+export type Note = Readonly<Record<string, unknown>>;
 
 export interface Stage {
   readonly talk: Talk;
@@ -126,6 +134,8 @@ export interface Stage {
   readonly contents: Contents;
   readonly events: RunEvent[];
   readonly errors: unknown[];
+  /** Lines of the log. */
+  readonly notes: readonly Note[];
   send(id: string, text: string, more?: Partial<Send>): ReturnType<Talk['send']>;
   /** Of a run that ends. */
   ended(id: string): Promise<NonNullable<Awaited<ReturnType<Talk['wait']>>>>;
@@ -151,6 +161,7 @@ export async function stage(given: StageOptions = {}): Promise<Stage> {
   };
   let ids = 0;
   const errors: unknown[] = [];
+  const notes: Note[] = [];
   const options: TalkOptions = {
     store,
     clock,
@@ -162,11 +173,15 @@ export async function stage(given: StageOptions = {}): Promise<Stage> {
         name === null || name === model.name ? { candidates: [candidate], input: facts.input ?? null } : null,
     },
     contents,
-    diary: { info() {}, error: (_, error) => void errors.push(error) },
-    zone: 'Europe/Berlin',
+    diary: {
+      info: (event, fields) => void notes.push({ event, ...fields }),
+      error: (_, error) => void errors.push(error),
+    },
+    zone: given.zone ?? 'Europe/Berlin',
+    retention: () => ({ ...RETENTION, ...given.retention }),
     ...(given.atWorkMax === undefined ? {} : { atWorkMax: given.atWorkMax }),
   };
-  const talk = openConversations(options);
+  const talk = (given.open ?? openConversations)(options);
   const events: RunEvent[] = [];
   talk.subscribe((event) => void events.push(event));
   if (given.isStarted !== false) await talk.start();
@@ -178,6 +193,7 @@ export async function stage(given: StageOptions = {}): Promise<Stage> {
     contents,
     events,
     errors,
+    notes,
     send: (id, text, more = {}) =>
       talk.send({
         id: id as RunId,

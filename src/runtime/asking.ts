@@ -12,7 +12,8 @@ export type Looked =
   | { readonly ok: false; readonly refused: RefusedSend };
 
 /** A message as it is kept, and what it hashes to; refused where it is larger than may be, whoever sent it. */
-export function lookAt({ id, key, giver, from, text, enclosures = [], mode, model, thinking }: Send): Looked {
+export function lookAt(send: Send): Looked {
+  const { id, key, giver, from, text, enclosures = [], mode, model, thinking, timeoutMs } = send;
   if (Buffer.byteLength(text) > TEXT_MAX) {
     return { ok: false, refused: { code: 'too_large', text: `the message is larger than ${TEXT_MAX} bytes` } };
   }
@@ -26,8 +27,11 @@ export function lookAt({ id, key, giver, from, text, enclosures = [], mode, mode
     ...(mode === undefined ? {} : { mode }),
     ...(model === undefined ? {} : { model }),
     ...(thinking === undefined ? {} : { thinking }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
-  const what = [key, from.kind, text, attachments, mode ?? null, model ?? null, thinking ?? null];
+  const what: unknown[] = [key, from.kind, text, attachments, mode ?? null, model ?? null, thinking ?? null];
+  // Beside the others, so that what was accepted without it means what it meant.
+  if (timeoutMs !== undefined) what.push(timeoutMs);
   const fingerprint = sha256Hex(JSON.stringify(what));
   return { ok: true, asked: { id, key, giver, ask, fingerprint }, contents: looked.attachments };
 }

@@ -6,6 +6,7 @@ import { type SessionKey, sessionKey } from '../core/conversation/session.ts';
 import type { RunId } from '../core/lane/lane.ts';
 import { openMemory } from '../store/memory/memory.ts';
 import type { Store } from '../store/store.ts';
+import { ScriptedClock } from '../system/clock.ts';
 import { OPEN_MAX, SESSIONS_A_DAY_MAX } from './bounds.ts';
 import { RUNS_AT_WORK_MAX } from './seats.ts';
 
@@ -136,11 +137,60 @@ test('rule: one giver begins so many sessions in a day; those that are there can
   expect(await say(1_000, 1_000)).toEqual({ code: 'too_many_sessions' });
   const command = { id: id('c'), key: at(1_000), giver: token, from: { kind: 'person', name: null } } as const;
   expect(await talk.command({ ...command, text: '/help' }, async () => 'help')).toEqual({ code: 'too_many_sessions' });
+  expect(await talk.patch(at(1_000), token, { label: 'x' })).toEqual({ code: 'too_many_sessions' });
   expect(await talk.session(at(1_000))).toBe(null);
+  expect(await talk.patch(at(7), token, { label: 'x' })).toMatchObject({ settings: { label: 'x' } });
   expect(await say(1_001, 7)).toMatchObject({ again: false });
   expect(await send('o', 'hello', { key: at(1_001) })).toMatchObject({ again: false });
   clock.advance(DAY_MS);
   expect(await say(1_002, 1_002)).toMatchObject({ again: false });
+});
+
+test('rule: sessions that a giver began today count after a restart too, for the one who began them', async () => {
+  const store = openMemory();
+  const clock = new ScriptedClock();
+  const first = await stage({ store, clock });
+  const other: Giver = { kind: 'token', name: 'other' };
+  for (let n = 0; n < SESSIONS_A_DAY_MAX; n += 1) {
+    const giver = n < SESSIONS_A_DAY_MAX - 2 ? token : other;
+    await first.send(`t${n}`, 'hello', { key: at(n), giver });
+    await first.ended(`t${n}`);
+  }
+  await first.talk.stop(0);
+  clock.advance(1_000);
+  const second = await stage({ store, clock });
+  const say = (n: number, giver: Giver) => second.send(`u${n}`, 'hello', { key: at(n), giver });
+  for (const n of [600, 601]) expect(await say(n, token)).toMatchObject({ again: false });
+  expect(await say(602, token)).toEqual({ code: 'too_many_sessions' });
+  expect(await say(603, other)).toMatchObject({ again: false });
+  expect(await say(7, token)).toMatchObject({ again: false });
+  await second.talk.stop(0);
+  clock.advance(DAY_MS);
+  const third = await stage({ store, clock });
+  expect(await third.send('v1', 'hello', { key: at(604), giver: token })).toMatchObject({ again: false });
+});
+
+test('rule: what is summed up because somebody asks takes a seat like a run, and gives it back', async () => {
+  const held = gate();
+  const model = new ScriptedModel((step, nth) =>
+    nth > 2 && step.system?.startsWith('You sum up') !== true ? { text: 'well', hold: held.open } : 'words',
+  );
+  const { talk, send, ended } = await stage({ model, atWorkMax: 1 });
+  for (const n of [1, 2]) {
+    await send(`r${n}`, 'tell me of it '.repeat(20));
+    await ended(`r${n}`);
+  }
+  await send('r3', 'hello', { key: at(3) });
+  await until(() => model.holding === 1);
+  const compacting = talk.compact(MAIN);
+  for (let n = 0; n < 50; n += 1) await soon();
+  expect(model.steps).toHaveLength(3);
+  held.let();
+  expect(await compacting).toBe(true);
+  expect(model.steps).toHaveLength(4);
+  // It came back: the next run has one.
+  await send('r4', 'hello');
+  expect(await ended('r4')).toMatchObject({ end: { kind: 'ok' } });
 });
 
 test('rule: no text passes the bound on texts as a media type, or as a note', async () => {

@@ -3,7 +3,7 @@ import { DAY_MS, type Instant } from '../core/base/instant.ts';
 
 /** Runs that are open at once on behalf of one giver, over all sessions: those that wait, and those at work. */
 export const OPEN_MAX = 200;
-/** Sessions that one giver begins in a day (of UTC), as far as this process knows. */
+/** Sessions that one giver begins in a day (of UTC): those that still are, also from before a restart. */
 export const SESSIONS_A_DAY_MAX = 500;
 
 /** What one giver may take up. The owner isn't bounded: what is here is the owner's own. */
@@ -30,12 +30,22 @@ export class Bounds {
 
   /** One session more. False: these are enough for today. */
   begin(giver: Giver, at: Instant): boolean {
-    const day = Math.floor(at / DAY_MS);
-    if (day !== this.#day) this.#begun.clear();
-    this.#day = day;
+    this.#turnTo(at);
     if ((this.#begun.get(nameOf(giver)) ?? 0) >= SESSIONS_A_DAY_MAX && isBounded(giver)) return false;
     add(this.#begun, giver, 1);
     return true;
+  }
+
+  /** It was begun that day, and counts whatever the bound says. */
+  rebegin(giver: Giver, at: Instant): void {
+    this.#turnTo(at);
+    add(this.#begun, giver, 1);
+  }
+
+  #turnTo(at: Instant): void {
+    const day = dayOf(at);
+    if (day !== this.#day) this.#begun.clear();
+    this.#day = day;
   }
 
   /** The session that was to begin didn't: it was there. */
@@ -43,6 +53,9 @@ export class Bounds {
     add(this.#begun, giver, -1);
   }
 }
+
+/** When the day began that sessions are counted in. */
+export const dayOf = (at: Instant): Instant => Math.floor(at / DAY_MS) * DAY_MS;
 
 export const isBounded = ({ kind }: Giver): boolean => kind !== 'owner';
 

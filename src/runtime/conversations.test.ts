@@ -311,11 +311,12 @@ test('rule: a fast model does not flood whoever listens', async () => {
   const { send, ended, of, clock } = await stage({ model });
   await send('r1', 'go');
   const texts = () => of('r1').flatMap((event) => (event.kind === 'text' ? event : []));
-  await until(() => model.holding === 1);
-  expect(texts()).toHaveLength(1);
+  await until(() => model.holding === 1 && texts().length === 1 && clock.pending === 1);
   clock.advance(49);
+  await soon();
   expect(texts()).toHaveLength(1);
   clock.advance(1);
+  await until(() => texts().length > 1);
   expect(texts()).toHaveLength(2);
   expect(texts().at(-1)?.text).toBe(words);
   held.let();

@@ -1,19 +1,22 @@
 import type { Giver } from '../core/authz/principal.ts';
-import { DAY_MS } from '../core/base/instant.ts';
 import type { Row } from '../core/conversation/row.ts';
-import { isOver, type RunState } from '../core/conversation/run.ts';
+import type { RunState } from '../core/conversation/run.ts';
 import { agentOf, type SessionId, type SessionKey, type SessionState } from '../core/conversation/session.ts';
+import { effective, NO_THINKING } from '../core/conversation/thinking.ts';
 import type { RunId } from '../core/lane/lane.ts';
 import { answerOf } from './answer.ts';
 import { type Content, known, lookAt } from './asking.ts';
-import { Bounds, isBounded } from './bounds.ts';
+import { booksOf } from './books.ts';
+import { Bounds, dayOf, isBounded } from './bounds.ts';
 import { compacted } from './compact.ts';
+import { Keeper } from './keeper.ts';
 import { Lanes } from './lanes.ts';
 import type { AgentFacts, TalkOptions } from './options.ts';
 import { Players } from './players.ts';
 import {
   type Accepted,
   type Agent,
+  type Books,
   type RefusedSend,
   type RunEvent,
   type Send,
@@ -23,11 +26,8 @@ import {
 } from './runtime.ts';
 import { type Acceptance, type Asked, Scribe, type SettingsChange } from './scribe.ts';
 import { Teller } from './teller.ts';
-
-/** How long an ended run keeps its id, and a conversation that was reset its rows. */
-export const KEPT_MS = 30 * DAY_MS;
-const PRUNED_AT_ONCE = 100;
-const PRUNES_MAX = 50;
+import { wanted } from './thoughts.ts';
+import { waited } from './wait.ts';
 
 export function openConversations(options: TalkOptions): Talk {
   return new StoredConversations(options);
@@ -40,6 +40,8 @@ class StoredConversations implements Talk {
   readonly #lanes: Lanes;
   readonly #players: Players;
   readonly #bounds = new Bounds();
+  readonly #keeper: Keeper;
+  readonly books: Books;
   /** Commands that are being answered. */
   readonly #commands = new Map<RunId, Promise<unknown>>();
   /** Conversations whose contents are stored before they are. */
@@ -50,7 +52,11 @@ class StoredConversations implements Talk {
   constructor(options: TalkOptions) {
     this.#options = options;
     this.#scribe = new Scribe(options.store, options.clock);
-    this.#teller = new Teller(options.clock, options.diary);
+    this.#teller = new Teller({
+      clock: options.clock,
+      diary: options.diary,
+      keep: (pieces) => this.#scribe.say(pieces),
+    });
     this.#lanes = new Lanes({
       start: (key, run, joining) => this.#players.start(key, run, joining),
       stop: (_, run) => this.#players.stop(run),
@@ -62,12 +68,21 @@ class StoredConversations implements Talk {
       lanes: this.#lanes,
       bounds: this.#bounds,
     });
+    this.#keeper = new Keeper(options, {
+      quiet: (key, work) => this.#quiet(key, work),
+      gone: (key) => this.#teller.session({ key, reason: 'delete', session: null, rows: [] }),
+      isFresh: (id) => this.#fresh.has(id),
+    });
+    this.books = booksOf(options, this.#keeper);
   }
 
   // ---- the life of it ------------------------------------------------------------------------------------------------------
 
   async start(): Promise<void> {
-    const { store, diary } = this.#options;
+    const { store, diary, clock } = this.#options;
+    const now = clock.now();
+    // What was begun before this process counts as well.
+    for (const giver of await store.read((tx) => tx.sessions.begunSince(dayOf(now)))) this.#bounds.rebegin(giver, now);
     const open = await store.read((tx) => tx.runs.open());
     for (const run of open.filter(({ startedAt }) => startedAt !== null)) {
       // It stays open, and is ended at the next start.
@@ -97,19 +112,16 @@ class StoredConversations implements Talk {
     this.#phase = 'stopping';
     this.#ending.abort();
     await this.#players.end(graceMs);
+    this.#teller.end();
   }
 
-  async prune(): Promise<void> {
-    const { store, clock, contents } = this.#options;
-    const before = clock.now() - KEPT_MS;
-    for (let n = 0; n < PRUNES_MAX; n += 1) {
-      if ((await this.#scribe.prune(before, PRUNED_AT_ONCE)) < PRUNED_AT_ONCE) break;
-    }
-    for (const id of contents.sessions()) {
-      if (this.#fresh.has(id)) continue;
-      const isKnown = (await store.read((tx) => tx.sessions.keyOf(id))) !== null;
-      if (!isKnown && !this.#fresh.has(id)) contents.drop(id);
-    }
+  prune(): Promise<void> {
+    return this.#keeper.prune();
+  }
+
+  /** In its turn nothing is accepted there; `false`: a run of it is open. */
+  #quiet(key: SessionKey, work: () => Promise<boolean>): Promise<boolean> {
+    return this.#lanes.inTurn(key, async () => this.#players.open(key).length === 0 && (await work()));
   }
 
   subscribe(listener: (event: RunEvent) => void): () => void {
@@ -152,14 +164,17 @@ class StoredConversations implements Talk {
   }
 
   /** `null`: it would begin a session, and there is no room for one more of its giver today. */
-  async #within<T extends Acceptance>({ key, giver }: Asked, work: () => Promise<T>): Promise<T | null> {
+  async #within<T extends { readonly created?: boolean }>(
+    { key, giver }: Pick<Asked, 'key' | 'giver'>,
+    work: () => Promise<T>,
+  ): Promise<T | null> {
     if (!isBounded(giver) || (await this.session(key)) !== null) return work();
     // Counted before it is there: many may be under way.
     if (!this.#bounds.begin(giver, this.#options.clock.now())) return null;
     let isBegun = false;
     try {
       const accepted = await work();
-      isBegun = accepted.kind === 'new' && accepted.created;
+      isBegun = accepted.created === true;
       return accepted;
     } finally {
       if (!isBegun) this.#bounds.unbegin(giver);
@@ -232,29 +247,9 @@ class StoredConversations implements Talk {
 
   // ---- runs ----------------------------------------------------------------------------------------------------------------
 
-  async wait(run: RunId, timeoutMs: number, left?: AbortSignal): Promise<RunState | null> {
+  wait(run: RunId, timeoutMs: number, left?: AbortSignal): Promise<RunState | null> {
     const load = () => this.#options.store.read((tx) => tx.runs.load(run));
-    // Heard before it is looked up: it may end in between.
-    const ear = this.#players.hear(run);
-    try {
-      const state = await load();
-      if (state === null || isOver(state) || timeoutMs <= 0 || left?.aborted === true) return state;
-      let cancel = () => {};
-      const late = new Promise<null>((resolve) => {
-        const stop = () => resolve(null);
-        const timer = this.#options.clock.after(timeoutMs, stop);
-        left?.addEventListener('abort', stop, { once: true });
-        cancel = () => {
-          timer();
-          left?.removeEventListener('abort', stop);
-        };
-      });
-      const ended = await Promise.race([ear.ended, late]);
-      cancel();
-      return ended ?? (await load());
-    } finally {
-      ear.close();
-    }
+    return waited({ clock: this.#options.clock, hear: () => this.#players.hear(run), load }, timeoutMs, left);
   }
 
   answer(run: RunId): Promise<{ readonly text: string; readonly model: string } | null> {
@@ -303,7 +298,10 @@ class StoredConversations implements Talk {
     const { model } = settings;
     if (model != null && (await this.#options.models.of(model)) === null) return { code: 'unknown_model', model };
     return this.#lanes.inTurn(key, async () => {
-      const session = await this.#scribe.patch(key, giver, this.#freshId(), settings);
+      const work = () => this.#scribe.patch(key, giver, this.#freshId(), settings);
+      const patched = await this.#within({ key, giver }, work);
+      if (patched === null) return { code: 'too_many_sessions' };
+      const { session } = patched;
       this.#teller.session({ key, reason: 'patch', session, rows: [] });
       return session;
     });
@@ -323,7 +321,10 @@ class StoredConversations implements Talk {
     const agent = this.#agent(key);
     const session = await this.session(key);
     if (agent === null || session === null) return false;
-    const written = await compacted(this.#options, this.#scribe, { agent, session, signal: this.#ending.signal });
+    const { signal } = this.#ending;
+    const seat = await this.#players.seat(agent.id, signal);
+    const work = compacted(this.#options, this.#scribe, { agent, session, signal });
+    const written = await work.finally(seat);
     if (written !== null) this.#teller.session({ key, reason: 'compact', ...written });
     return written !== null;
   }
@@ -345,14 +346,29 @@ class StoredConversations implements Talk {
   // ---- agents ----------------------------------------------------------------------------------------------------------------
 
   async agents(): Promise<readonly Agent[]> {
+    const { models } = this.#options;
+    // Most think with the same, which is looked up once.
+    let usual: ReturnType<typeof models.of> | null = null;
     return Promise.all(
-      this.#options.agents().map(async ({ id, name, model, workspace, queue }, at) => {
-        const first = (await this.#options.models.of(model))?.candidates[0] ?? null;
+      this.#options.agents().map(async (agent, at) => {
+        const { id, name, model, workspace, queue, identity = {} } = agent;
+        if (model === null) usual ??= models.of(null);
+        const first = (await (model === null ? usual : models.of(model, agent)))?.candidates[0] ?? null;
         const contextWindow = first?.facts.contextWindow ?? null;
         const named = first?.model.name ?? model ?? '';
-        return { id, name, model: named, contextWindow, workspace, queue, isDefault: at === 0 };
+        const levels = first?.facts.levels ?? NO_THINKING;
+        const thinking = effective(levels, wanted([agent.thinking]));
+        const isDefault = at === 0;
+        return { id, name, model: named, contextWindow, levels, thinking, workspace, queue, isDefault, identity };
       }),
     );
+  }
+
+  async thinker(model: string): ReturnType<Talk['thinker']> {
+    const first = (await this.#options.models.of(model))?.candidates[0];
+    if (first === undefined) return null;
+    const { contextWindow, levels = NO_THINKING } = first.facts;
+    return { model: first.model.name, contextWindow, levels };
   }
 
   #agent(key: SessionKey): AgentFacts | null {

@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
 import { gate, MAIN, ScriptedModel, stage, until } from '../../test/talk.ts';
+import { DAY_MS } from '../core/base/instant.ts';
 import type { SessionId } from '../core/conversation/session.ts';
 import type { RunId } from '../core/lane/lane.ts';
 import { openMemory } from '../store/memory/memory.ts';
 import type { Store, WriteTx } from '../store/store.ts';
 import { ScriptedClock } from '../system/clock.ts';
-import { KEPT_MS } from './conversations.ts';
 import { Scribe } from './scribe.ts';
 
 const id = (text: string) => text as RunId;
+const KEPT_MS = 30 * DAY_MS;
 const never = new Promise<void>(() => {});
 
 test('rule: what ran when the gateway died is ended as interrupted, what waited begins', async () => {
@@ -19,13 +20,41 @@ test('rule: what ran when the gateway died is ended as interrupted, what waited 
   const first = await stage({ store, model });
   await first.send('r1', 'one');
   await first.send('r2', 'two');
-  await until(() => model.steps.length === 2);
+  const heard = () => first.of('r1').some((event) => event.kind === 'text' && event.text === 'on');
+  await until(() => {
+    first.clock.advance(50);
+    return heard();
+  });
   const { ended, of, bodies, talk, send } = await stage({ store, model: new ScriptedModel(() => 'again') });
-  expect(of('r1')).toMatchObject([{ kind: 'end', seq: 1, text: 'step one', stop: 'interrupted' }]);
+  expect(of('r1')).toMatchObject([{ kind: 'end', seq: 1, text: 'on', stop: 'interrupted' }]);
   expect(await talk.wait(id('r1'), 0)).toMatchObject({ end: { kind: 'interrupted' } });
   expect(await send('r1', 'one')).toMatchObject({ again: true, run: { end: { kind: 'interrupted' } } });
   expect(await ended('r2')).toMatchObject({ end: { kind: 'ok' } });
-  expect((await bodies()).map(({ kind }) => kind)).toEqual(['user', 'assistant', 'tool', 'user', 'assistant']);
+  const all = await bodies();
+  expect(all.map(({ kind }) => kind)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user', 'assistant']);
+  // What it had been heard to say, marked as a part.
+  expect(all[3]).toMatchObject({ text: 'on', model: 'lab/one', calls: [], stop: 'partial' });
+});
+
+test('rule: what a run was heard to say when the gateway died is written down once, and counted', async () => {
+  const store = openMemory();
+  const first = await stage({ store, model: new ScriptedModel(() => ({ text: 'x'.repeat(400), hold: never })) });
+  await first.send('r1', 'one');
+  await until(() => first.of('r1').some(({ kind }) => kind === 'text'));
+  // A second start finds nothing more to do.
+  for (let n = 0; n < 2; n += 1) {
+    const { bodies, talk, events } = await stage({ store });
+    const [told, ...heard] = first.of('r1').flatMap((event) => (event.kind === 'text' ? event : []));
+    const [, partial, ...more] = await bodies();
+    const text = partial?.kind === 'assistant' ? partial.text : '';
+    expect(text).toBe([told, ...heard].map((event) => event?.delta).join(''));
+    expect(more).toEqual([]);
+    const run = await talk.wait(id('r1'), 0);
+    expect(run).toMatchObject({ usage: { output: Math.ceil(text.length / 4) }, costMicros: null });
+    expect(await talk.session(MAIN)).toMatchObject({ rows: 2, usage: run?.usage });
+    expect(events.map(({ kind }) => kind)).toEqual(n === 0 ? ['session', 'end'] : []);
+    expect(await store.read((tx) => tx.runs.saying(id('r1')))).toBeNull();
+  }
 });
 
 test('rule: where no gateway runs nothing is accepted and nobody thinks, and the rest works', async () => {

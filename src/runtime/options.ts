@@ -5,6 +5,7 @@ import type { Contents } from './contents.ts';
 import type { Bound } from './model/budget.ts';
 import type { InputKind } from './model/model.ts';
 import type { Candidate } from './model/route.ts';
+import type { Identity, Retention } from './runtime.ts';
 
 /** An agent as the configuration has it. */
 export interface AgentFacts {
@@ -14,10 +15,14 @@ export interface AgentFacts {
   readonly workspace: string;
   /** `provider/model` or an alias; `null`: what agents think with where nothing else is said. */
   readonly model: string | null;
+  /** What stands in for its own model; absent: it has none of its own, or nothing does. */
+  readonly fallbacks?: readonly string[];
   readonly queue: Mode;
   readonly thinking: string | null;
   /** What it may spend in a day. */
   readonly bound: Bound;
+  /** How it shows itself to people. */
+  readonly identity?: Identity;
 }
 
 /** What a run thinks with. */
@@ -30,8 +35,12 @@ export interface Thought {
 
 /** Models by name. */
 export interface Thinking {
-  /** `null`: no such model. @param name `provider/model`, an alias; `null`: the default one */
-  of(name: string | null): Promise<Thought | null>;
+  /**
+   * `null`: no such model.
+   * @param name `provider/model`, an alias; `null`: the default one
+   * @param agent who thinks with it: what stands in for it is this agent's
+   */
+  of(name: string | null, agent?: Pick<AgentFacts, 'model' | 'fallbacks'>): Promise<Thought | null>;
 }
 
 export interface Diary {
@@ -53,6 +62,10 @@ export interface TalkOptions {
   readonly diary: Diary;
   /** IANA: in which days are counted, and what the model is told. */
   readonly zone: string;
+  /** A text without secrets, as far as they are known; absent: as it is. */
+  readonly clean?: (text: string) => string;
+  /** What is kept, in force now; absent: as `RETENTION` (keeper.ts) says. */
+  readonly retention?: () => Retention;
   /** Runs of one agent that are at work at once; RUNS_AT_WORK_MAX where absent. */
   readonly atWorkMax?: number;
 }

@@ -3,6 +3,7 @@ import { agentOf, type SessionKey } from '../core/conversation/session.ts';
 import type { RunId } from '../core/lane/lane.ts';
 import { answerOf } from './answer.ts';
 import type { Bounds } from './bounds.ts';
+import { conversationless } from './failed.ts';
 import type { Lanes } from './lanes.ts';
 import type { TalkOptions } from './options.ts';
 import { type Outcome, Turn } from './run.ts';
@@ -58,6 +59,11 @@ export class Players {
     this.#ofKey.set(run.key, own.set(run.id, run));
   }
 
+  /** For a call of a model outside of a run: see `Seats.take`. */
+  seat(agent: string, signal: AbortSignal): Promise<() => void> {
+    return this.#seats.take(agent, signal);
+  }
+
   open(key: SessionKey): readonly RunState[] {
     return [...(this.#ofKey.get(key)?.values() ?? [])];
   }
@@ -99,6 +105,7 @@ export class Players {
       teller,
       summarizer: new Summarizer(scribe),
       boundary: () => (this.#isEnding ? [] : lanes.boundary(key)),
+      leave: (joined, end) => this.#dropped(joined, end),
     });
     const done = this.#play(turn).catch((error) => this.#options.diary.error('a run was not ended', error));
     this.#playing.set(id, { turn, done });
@@ -109,7 +116,12 @@ export class Players {
   }
 
   drop(run: RunId): void {
-    const done = this.#close(run, { kind: 'aborted' }, null).finally(() => this.#dropping.delete(run));
+    this.#dropped(run, { kind: 'aborted' });
+  }
+
+  /** It ends by itself, without a turn of its own. */
+  #dropped(run: RunId, end: RunEnd): void {
+    const done = this.#close(run, end, null).finally(() => this.#dropping.delete(run));
     this.#dropping.set(run, done);
     // Told to whoever waits for it.
     done.catch((error) => this.#options.diary.error('an end was not stored', error));
@@ -153,23 +165,29 @@ export class Players {
     const { id: run, key, joined } = turn;
     const { scribe, teller } = this.#tools;
     const leaf = { rows, taken, ...(context === undefined ? {} : { context }) };
+    teller.hold(run);
     try {
       const written = await this.#kept(() => scribe.end({ run, joined, end, ...leaf }));
+      teller.stored(run);
       teller.session({ key, reason: 'run', session: written.session, rows: written.rows });
       for (const state of written.runs) this.#over(state, text, stop);
     } catch (error) {
       this.#options.diary.error('the end of a run', error);
       // It is found open at the next start, and ended there.
       if (this.#isEnding) return;
-      const gone: RunEnd = { kind: 'error', code: 'internal', text: 'its conversation is gone' };
-      for (const id of [...joined, run]) await this.#close(id, gone, null);
+      for (const id of [...joined, run]) await this.#close(id, conversationless(), null);
     }
   }
 
-  /** The gateway died while it ran. */
+  /** The gateway died while it ran: what it was saying is written down, then its end is told. */
   async interrupted(run: RunState): Promise<void> {
+    const { scribe, teller } = this.#tools;
+    const closed = await this.#kept(() => scribe.interrupt(run.id));
+    if (closed === null) return;
+    const { run: state, written } = closed;
+    if (written !== null) teller.session({ key: state.key, reason: 'run', ...written });
     const answer = await answerOf(this.#options.store, run.id);
-    await this.#close(run.id, { kind: 'interrupted' }, answer?.text ?? null);
+    this.#over(state, answer?.text ?? null, 'interrupted');
   }
 
   /** Ends what runs as interrupted, in at most `graceMs`. What waits stays open. */

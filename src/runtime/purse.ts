@@ -12,7 +12,7 @@ const MICROS = 1_000_000;
 /** Whether an agent may begin one more call of a model today. */
 export async function allowed(
   { store, clock, zone }: Pick<TalkOptions, 'store' | 'clock' | 'zone'>,
-  agent: AgentFacts,
+  agent: Pick<AgentFacts, 'id' | 'bound'>,
   { facts }: Candidate,
 ): Promise<Verdict> {
   const { tokensPerDay, usdPerDay } = agent.bound;

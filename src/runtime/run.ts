@@ -1,9 +1,11 @@
-import type { RowBody, ToolCall } from '../core/conversation/row.ts';
+import type { RowBody, ToolCall, ToolResult } from '../core/conversation/row.ts';
 import type { RunEnd, RunState } from '../core/conversation/run.ts';
 import { agentOf, type SessionKey, type SessionState } from '../core/conversation/session.ts';
+import type { Thinking } from '../core/conversation/thinking.ts';
 import type { RunId } from '../core/lane/lane.ts';
 import { FULL, KEPT, textMaxIn } from './compaction.ts';
 import { bytesOf, contextTokens, messagesOf, reckoned, systemPrompt, WINDOW_UNKNOWN } from './context.ts';
+import { agentless, broken, type Failed, filtered, modelFailed, modelless, stepless, timedOut } from './failed.ts';
 import { FAILURES, isModelFailure } from './model/failure.ts';
 import type { AssistantMessage, FinishReason, Message, Step } from './model/model.ts';
 import { type Attempt, type RouteOptions, routed } from './model/route.ts';
@@ -12,6 +14,7 @@ import { allowed, takenBy } from './purse.ts';
 import { NOTHING_TAKEN, type Scribe, type Taken, together, type Written } from './scribe.ts';
 import type { Summarizer } from './summarizer.ts';
 import type { Teller } from './teller.ts';
+import { askedOf, doneBy, Thoughts, wanted } from './thoughts.ts';
 import { Transcript } from './transcript.ts';
 import { workspaceFiles } from './workspace.ts';
 
@@ -26,6 +29,8 @@ export interface TurnParts extends TalkOptions {
   readonly summarizer: Summarizer;
   /** What joins the run between two of its steps. */
   readonly boundary: () => readonly RunId[];
+  /** What joined it has had its time: it ends, and this run goes on. */
+  readonly leave: (run: RunId, end: Failed) => void;
 }
 
 /** How a run came to its end: what is still to be written down. */
@@ -51,11 +56,14 @@ export class Turn {
   /** As this run's model wants it back. */
   readonly #said = new Map<number, AssistantMessage>();
   #run: RunState;
-  #why: 'aborted' | 'interrupted' = 'aborted';
+  #why: 'aborted' | 'interrupted' | 'timeout' = 'aborted';
+  /** How long runs may work, from their start on. */
+  readonly #deadlines: (() => void)[] = [];
   #taken: Taken = NOTHING_TAKEN;
   /** What the model says in this step. */
   #saying = '';
   #model = '';
+  #thinking: Thinking | null = null;
   #answer: string | null = null;
 
   constructor(run: RunState, joining: readonly RunId[], parts: TurnParts) {
@@ -67,8 +75,8 @@ export class Turn {
     this.#transcript = new Transcript(parts.store, run.key);
   }
 
-  /** The model's connection is closed. `interrupted`: the gateway ends. */
-  stop(why: 'aborted' | 'interrupted'): void {
+  /** The model's connection is closed. `interrupted`: the gateway ends. `timeout`: it has had its time. */
+  stop(why: 'aborted' | 'interrupted' | 'timeout'): void {
     if (this.#stop.signal.aborted) return;
     this.#why = why;
     this.#stop.abort();
@@ -84,6 +92,28 @@ export class Turn {
       return await this.#walk();
     } catch (error) {
       return this.#failed(error);
+    } finally {
+      for (const cancel of this.#deadlines) cancel();
+    }
+  }
+
+  /**
+   * Each run has the time that was asked for with it, whatever it joins or is joined by: one that joined leaves by itself,
+   * and nobody's time ends what somebody else asked for, unless that was collected into this run.
+   */
+  #begun(runs: readonly RunState[]): void {
+    const { clock, leave } = this.#parts;
+    for (const { id, ask } of runs) {
+      const { timeoutMs } = ask;
+      if (timeoutMs === undefined) continue;
+      const passed = () => {
+        if (id === this.id) return this.stop('timeout');
+        const at = this.joined.indexOf(id);
+        if (at < 0) return;
+        this.joined.splice(at, 1);
+        leave(id, timedOut(this.key, timeoutMs));
+      };
+      this.#deadlines.push(clock.after(timeoutMs, passed));
     }
   }
 
@@ -93,42 +123,44 @@ export class Turn {
     this.#run = entered.runs.at(-1) ?? this.#run;
     teller.run(this.id, this.key, { kind: 'start', startedAt: this.#run.startedAt ?? this.#run.acceptedAt });
     this.#written('send', entered);
+    this.#begun(entered.runs);
     for (let step = 1; step <= STEPS_MAX; step += 1) {
       if (this.#stop.signal.aborted) return this.#stopped();
       const joining = step === 1 ? [] : boundary();
       if (joining.length > 0) {
         // Before it is written down: whatever comes, they end with this run.
         this.joined.push(...joining);
-        this.#written('send', await scribe.enter(joining));
+        const more = await scribe.enter(joining);
+        this.#written('send', more);
+        this.#begun(more.runs);
       }
       const outcome = await this.#step();
       if (outcome !== null) return outcome;
     }
-    const text = `it called tools in ${STEPS_MAX} steps, and came to no answer`;
-    return this.#outcome({ kind: 'error', code: 'steps', text }, [], 'error');
+    return this.#outcome(stepless(this.key, STEPS_MAX), [], 'error');
   }
 
   /** `null`: it goes on. */
   async #step(): Promise<Outcome | null> {
     const agent = this.#parts.agents().find(({ id }) => id === agentOf(this.key));
     if (agent === undefined) {
-      const error = { kind: 'error', code: 'unknown_agent', text: `there is no agent '${agentOf(this.key)}'` } as const;
-      return this.#outcome(error, [], 'error');
+      return this.#outcome(agentless(agentOf(this.key)), [], 'error');
     }
     const session = await this.#transcript.read();
     const name = this.#run.ask.model ?? session.settings.model ?? agent.model;
-    const thought = await this.#parts.models.of(name);
+    const thought = await this.#parts.models.of(name, agent);
     if (thought === null) {
-      const error = { kind: 'error', code: 'unknown_model', text: `there is no model '${name ?? ''}'` } as const;
-      return this.#outcome(error, [], 'error');
+      return this.#outcome(modelless(name ?? ''), [], 'error');
     }
     const step = await this.#fitted(agent, session, thought);
     try {
       return await this.#call(step, agent, thought);
     } catch (error) {
       const isLong = isModelFailure(error) && error.kind === 'context' && !error.began;
-      if (!isLong || !(await this.#compact(agent, thought))) throw error;
-      const shorter = this.#stepOf(await this.#system(agent, thought), agent, thought);
+      // The window is unknown, or is not what it is said to be: what was sent is known to be too much.
+      const less = isLong ? narrowed(thought, reckoned(step.system, step.messages) / 2) : thought;
+      if (!isLong || !(await this.#compact(agent, less))) throw error;
+      const shorter = this.#stepOf(await this.#system(agent, less), agent, less);
       return this.#call(shorter, agent, thought);
     }
   }
@@ -164,8 +196,8 @@ export class Turn {
       input: thought.input,
       textMax: textMaxIn(windowOf(thought)),
     });
-    const reasoning = reasoningOf(this.#run.ask.thinking ?? session.settings.thinking ?? agent.thinking);
-    return { system, messages, signal: this.#stop.signal, ...(reasoning === null ? {} : { reasoning }) };
+    this.#thinking = wanted([this.#run.ask.thinking, session.settings.thinking, agent.thinking]);
+    return { system, messages, signal: this.#stop.signal, ...askedOf(this.#thinking) };
   }
 
   /** False: there is nothing to sum up. */
@@ -197,17 +229,23 @@ export class Turn {
     this.#saying = '';
     this.#model = thought.candidates[0].model.name;
     teller.cut(this.id, this.key);
+    const tell = (said: { text: string; delta: string }) =>
+      teller.run(this.id, this.key, { kind: 'thinking', ...said });
+    const thoughts = new Thoughts(this.#parts.clock, tell);
     let end: { readonly reason: FinishReason; readonly message: AssistantMessage } | null = null;
     for await (const part of routed(step, this.#route(agent, thought))) {
       if (step.signal.aborted && part.kind !== 'finish') break;
+      if (part.kind === 'reasoning') thoughts.add(part.delta);
+      else thoughts.flush();
       if (part.kind === 'text') {
         this.#saying += part.delta;
-        teller.text(this.id, this.key, part.delta);
+        teller.text(this.id, this.key, { model: this.#model, delta: part.delta });
       } else if (part.kind === 'model') {
         this.#model = part.model;
         const slash = part.model.indexOf('/');
         const [provider, model] = [part.model.slice(0, slash), part.model.slice(slash + 1)];
-        teller.run(this.id, this.key, { kind: 'model', provider, model });
+        const thinking = doneBy(part.model, thought, this.#thinking);
+        teller.run(this.id, this.key, { kind: 'model', provider, model, thinking });
       } else if (part.kind === 'usage') {
         teller.run(this.id, this.key, { kind: 'usage', outputTokens: part.usage.output ?? 0 });
       } else if (part.kind === 'retry') {
@@ -217,8 +255,7 @@ export class Turn {
     }
     if (end === null) return this.#stopped();
     if (end.reason === 'filter') {
-      const error = { kind: 'error', code: 'filter', text: 'the provider would not let the model say it' } as const;
-      return this.#outcome(error, this.#partial(), 'error');
+      return this.#outcome(filtered(this.key), this.#partial(), 'error');
     }
     const calls = end.message.content.flatMap((part) => (part.kind === 'tool' ? part : []));
     return this.#spoken(end, calls);
@@ -240,16 +277,19 @@ export class Turn {
     const row: RowBody = { kind: 'assistant', text, calls, model: this.#model, usage, stop };
     const context = usage.input + usage.cacheRead + usage.cacheWrite;
     if (calls.length === 0) return { ...this.#outcome({ kind: 'ok' }, [row], stop), context };
-    const answers = calls.map(
-      ({ id, name }): RowBody => ({
-        kind: 'tool',
-        call: id,
-        name,
-        text: `There is no tool '${name}'.`,
-        failed: true,
-      }),
+    const results = calls.map(
+      ({ id, name }): ToolResult => ({ call: id, name, text: `There is no tool '${name}'.`, failed: true }),
     );
-    const written = await this.#parts.scribe.step(this.id, { rows: [row, ...answers], taken: this.#taken, context });
+    const answers = results.map((result): RowBody => ({ kind: 'tool', ...result }));
+    const { scribe, teller } = this.#parts;
+    teller.hold(this.id);
+    const written = await scribe.step(this.id, { rows: [row, ...answers], taken: this.#taken, context });
+    teller.stored(this.id);
+    for (const [at, call] of calls.entries()) {
+      teller.run(this.id, this.key, { kind: 'tool', phase: 'start', call });
+      const result = results[at];
+      if (result !== undefined) teller.run(this.id, this.key, { kind: 'tool', phase: 'result', result });
+    }
     const { run, rows } = written;
     this.#run = run;
     this.#taken = NOTHING_TAKEN;
@@ -286,17 +326,15 @@ export class Turn {
 
   #failed(error: unknown): Outcome {
     if (this.#stop.signal.aborted) return this.#stopped();
-    if (isModelFailure(error)) {
-      const text = `${error.model}: ${FAILURES[error.kind].what}: ${error.why}`;
-      return this.#outcome({ kind: 'error', code: error.kind, text }, this.#partial(), 'error');
-    }
+    if (isModelFailure(error)) return this.#outcome(modelFailed(this.key, error), this.#partial(), 'error');
     this.#parts.diary.error('a run failed', error);
-    const text = 'the gateway failed; its log says more';
-    return this.#outcome({ kind: 'error', code: 'internal', text }, this.#partial(), 'error');
+    return this.#outcome(broken(), this.#partial(), 'error');
   }
 
   #stopped(): Outcome {
-    return this.#outcome({ kind: this.#why }, this.#partial(), this.#why);
+    const why = this.#why;
+    const end = why === 'timeout' ? timedOut(this.key, this.#run.ask.timeoutMs ?? 0) : ({ kind: why } as const);
+    return this.#outcome(end, this.#partial(), why);
   }
 
   /** What it had said when it ended before its end. */
@@ -316,22 +354,13 @@ export class Turn {
   }
 }
 
-export function windowOf({ candidates }: Thought): number {
-  return candidates[0].facts.contextWindow ?? WINDOW_UNKNOWN;
+/** The same with a window of at most so many tokens. */
+function narrowed(thought: Thought, most: number): Thought {
+  const [first, ...others] = thought.candidates;
+  const contextWindow = Math.floor(Math.min(windowOf(thought), most));
+  return { ...thought, candidates: [{ ...first, facts: { ...first.facts, contextWindow } }, ...others] };
 }
 
-const REASONING: Readonly<Record<string, NonNullable<Step['reasoning']>>> = {
-  off: 'none',
-  none: 'none',
-  minimal: 'minimal',
-  low: 'low',
-  medium: 'medium',
-  high: 'high',
-  xhigh: 'high',
-  max: 'high',
-};
-
-/** `null`: as the provider does by itself, also for a word that means nothing here. */
-function reasoningOf(thinking: string | null | undefined): NonNullable<Step['reasoning']> | null {
-  return thinking == null || !Object.hasOwn(REASONING, thinking) ? null : (REASONING[thinking] ?? null);
+export function windowOf({ candidates }: Thought): number {
+  return candidates[0].facts.contextWindow ?? WINDOW_UNKNOWN;
 }

@@ -1,9 +1,13 @@
 import type { Giver } from '../core/authz/principal.ts';
 import type { Instant } from '../core/base/instant.ts';
-import type { Row, Sender } from '../core/conversation/row.ts';
+import type { Row, Sender, ToolCall, ToolResult } from '../core/conversation/row.ts';
 import type { RunState } from '../core/conversation/run.ts';
 import type { SessionKey, SessionSettings, SessionState } from '../core/conversation/session.ts';
+import type { Level, Thinking } from '../core/conversation/thinking.ts';
 import type { Mode, RunId } from '../core/lane/lane.ts';
+import type { Books } from './kept.ts';
+
+export type { Books, Day, Days, Kept, Retention } from './kept.ts';
 
 /** Longest message, in bytes of UTF-8. */
 export const TEXT_MAX = 1024 * 1024;
@@ -39,6 +43,8 @@ export interface Send {
   readonly mode?: SessionSettings['queue'];
   readonly model?: string;
   readonly thinking?: string;
+  /** How long its run may work, from its start on: then it ends as an error, `timeout`. Absent: as long as it takes. */
+  readonly timeoutMs?: number;
 }
 
 export type UnknownModel = Extract<RefusedSend, { readonly code: 'unknown_model' }>;
@@ -67,11 +73,17 @@ export type RefusedSend =
 export type RunEvent =
   | ({ readonly run: RunId; readonly key: SessionKey; readonly seq: number; readonly at: Instant } & (
       | { readonly kind: 'start'; readonly startedAt: Instant }
-      | { readonly kind: 'model'; readonly provider: string; readonly model: string }
+      /** Who answers from now on, and how much it thinks: a level that it doesn't have is lowered. */
+      | { readonly kind: 'model'; readonly provider: string; readonly model: string; readonly thinking: Thinking }
+      /** What it thinks, apart from what it says. `text`: all of this step so far; `delta`: what is new. */
+      | { readonly kind: 'thinking'; readonly text: string; readonly delta: string }
       /** `text`: all of this answer so far; `delta`: what is new. Cut where a step with tools begins another answer. */
       | { readonly kind: 'text'; readonly text: string; readonly delta: string }
       | { readonly kind: 'usage'; readonly outputTokens: number }
       | { readonly kind: 'retry'; readonly why: string; readonly waitMs: number }
+      /** The model calls a tool: `input` is its JSON as the model wrote it. Then, what came of it. */
+      | { readonly kind: 'tool'; readonly phase: 'start'; readonly call: ToolCall }
+      | { readonly kind: 'tool'; readonly phase: 'result'; readonly result: ToolResult }
       | { readonly kind: 'compaction'; readonly phase: 'start' | 'end' }
       /** Last of every run that was accepted, also of one that never began. `text`: the whole answer, `null`: none. */
       | { readonly kind: 'end'; readonly state: RunState; readonly text: string | null; readonly stop: string }
@@ -86,22 +98,37 @@ export type RunEvent =
       readonly rows: readonly Row[];
     };
 
+/** How an agent shows itself to people; `avatar`: a picture's URL. */
+export interface Identity {
+  readonly name?: string;
+  readonly theme?: string;
+  readonly emoji?: string;
+  readonly avatar?: string;
+}
+
 export interface Agent {
   readonly id: string;
   readonly name: string;
   /** `provider/model`; how it is chosen: main/models.ts. */
   readonly model: string;
   readonly contextWindow: number | null;
+  /** How much its model can be told to think, and what it does where nobody says. */
+  readonly levels: readonly Level[];
+  readonly thinking: Thinking;
   readonly workspace: string;
   /** What becomes of a message while it is busy, where its session says nothing. */
   readonly queue: Mode;
   readonly isDefault: boolean;
+  readonly identity?: Identity;
 }
 
 /** Conversations and the runs in them. Whether the caller may is decided before (dispatch). */
 export interface Conversations {
+  readonly books: Books;
   /** The agents of the configuration, the default one first. */
   agents(): Promise<readonly Agent[]>;
+  /** What is known of a model by its name or alias; `null`: there is none. */
+  thinker(model: string): Promise<Pick<Agent, 'model' | 'contextWindow' | 'levels'> | null>;
   /** Resolves when the message is on disk: from then on it is never lost. */
   send(send: Send): Promise<Accepted | RefusedSend>;
   /**
@@ -127,7 +154,7 @@ export interface Conversations {
     key: SessionKey,
     giver: Giver,
     settings: { readonly [K in keyof SessionSettings]: SessionSettings[K] | null },
-  ): Promise<SessionState | Extract<RefusedSend, { readonly code: 'unknown_model' }>>;
+  ): Promise<SessionState | UnknownModel | Extract<RefusedSend, { readonly code: 'too_many_sessions' }>>;
   delete(key: SessionKey): Promise<boolean>;
   /** Sums up what is old. `false`: there is nothing to sum up. */
   compact(
@@ -147,6 +174,6 @@ export interface Talk extends Conversations {
   start(): Promise<void>;
   /** No more is accepted; what runs is ended as interrupted, what waits begins at the next start. At most `graceMs`. */
   stop(graceMs: number): Promise<void>;
-  /** Forgets what is older than it is kept. */
+  /** Forgets what is older or more than is kept (`Retention`). */
   prune(): Promise<void>;
 }

@@ -15,6 +15,7 @@ import {
 import type { RunId } from '../core/lane/lane.ts';
 import type { Store, WriteTx } from '../store/store.ts';
 import type { Clock } from '../system/clock.ts';
+import { Page, pageOf } from './page.ts';
 
 /** What was taken since it was last written down. */
 export interface Taken {
@@ -60,9 +61,17 @@ export interface Ending extends Leaf {
   readonly end: RunEnd;
 }
 
+/** What a run says, and is about to be told. */
+export interface Piece {
+  readonly run: RunId;
+  /** `provider/model`: who says it. */
+  readonly model: string;
+  readonly text: string;
+}
+
 export type Acceptance =
   | { readonly kind: 'new'; readonly run: RunState; readonly session: SessionState; readonly created: boolean }
-  | { readonly kind: 'known'; readonly run: RunState };
+  | { readonly kind: 'known'; readonly run: RunState; readonly created?: false };
 
 /**
  * Writes conversations and runs down: each of its calls is one transaction, which loads what it changes. Transactions are
@@ -118,6 +127,13 @@ export class Scribe {
     });
   }
 
+  /** What runs are saying, before it is told. What one that has ended would say is left out. */
+  say(pieces: readonly Piece[]): Promise<void> {
+    return this.#store.write(async (tx) => {
+      for (const { run, ...more } of pieces) await tx.runs.say(run, more);
+    });
+  }
+
   /** A step has ended, and the run goes on. */
   step(run: RunId, leaf: Leaf): Promise<Written & { readonly run: RunState }> {
     return this.#store.write(async (tx) => {
@@ -125,6 +141,7 @@ export class Scribe {
       const state = await loaded(tx, run);
       const page = await pageOf(tx, state, at);
       for (const body of leaf.rows) await page.add(run, body);
+      await tx.runs.said(run);
       const next = await saveRun(tx, state, taking(state, leaf.taken));
       return { session: await page.save(leafOf(page.session, leaf)), rows: page.rows, run: next };
     });
@@ -166,6 +183,34 @@ export class Scribe {
     });
   }
 
+  /**
+   * The end of a run with which the gateway died: what it was saying becomes its last row. What that took is not known, and
+   * is reckoned as of a call that was stopped. `null`: it had ended.
+   */
+  interrupt(run: RunId): Promise<{ readonly run: RunState; readonly written: Written | null } | null> {
+    return this.#store.write(async (tx) => {
+      const at = this.#clock.now();
+      const state = await loaded(tx, run);
+      if (isOver(state)) return null;
+      const end = { endedAt: at, end: { kind: 'interrupted' } } as const;
+      const saying = await tx.runs.saying(run);
+      const session = await tx.sessions.load(state.key);
+      if (saying === null || saying.text === '' || session?.id !== state.session) {
+        return { run: await saveRun(tx, state, end), written: null };
+      }
+      const { model, text } = saying;
+      const usage = { ...NO_USAGE, input: session.context, output: Math.ceil(text.length / 4) };
+      const taken: Taken = { usage, costMicros: null };
+      const page = new Page(tx, session, at);
+      await page.add(run, { kind: 'assistant', text, calls: [], model, usage, stop: 'partial' });
+      const next = await saveRun(tx, state, { ...taking(state, taken), ...end });
+      return {
+        run: next,
+        written: { session: await page.save(leafOf(session, { rows: [], taken })), rows: page.rows },
+      };
+    });
+  }
+
   /** `null`: what it sums up is summed up already, or the conversation is over. */
   summarize(session: SessionState, body: Extract<RowBody, { kind: 'summary' }>, run: RunId | null) {
     return this.#store.write(async (tx): Promise<Written | null> => {
@@ -204,12 +249,18 @@ export class Scribe {
     });
   }
 
-  patch(key: SessionKey, giver: Giver, fresh: SessionId, change: SettingsChange): Promise<SessionState> {
+  patch(
+    key: SessionKey,
+    giver: Giver,
+    fresh: SessionId,
+    change: SettingsChange,
+  ): Promise<{ readonly session: SessionState; readonly created: boolean }> {
     return this.#store.write(async (tx) => {
       const at = this.#clock.now();
-      const { session } = await sessionFor(tx, { key, giver, fresh, at });
+      const { session, created } = await sessionFor(tx, { key, giver, fresh, at });
       const merged = Object.entries({ ...session.settings, ...change }).filter(([, value]) => value != null);
-      return new Page(tx, session, at).save({ settings: Object.fromEntries(merged) as SessionSettings });
+      const settings = Object.fromEntries(merged) as SessionSettings;
+      return { session: await new Page(tx, session, at).save({ settings }), created };
     });
   }
 
@@ -237,51 +288,9 @@ export class Scribe {
       return true;
     });
   }
-
-  /** Forgets conversations that were reset, and runs that ended, before `at`, at most `limit` of each; says how many. */
-  prune(at: Instant, limit: number): Promise<number> {
-    return this.#store.write(async (tx) => (await tx.sessions.prune(at, limit)) + (await tx.runs.prune(at, limit)));
-  }
 }
 
 export type SettingsChange = { readonly [K in keyof SessionSettings]: SessionSettings[K] | null };
-
-/** A conversation within one transaction: rows are added behind its last one, then it is saved with their number. */
-class Page {
-  readonly rows: Row[] = [];
-  readonly session: SessionState;
-  readonly #tx: WriteTx;
-  readonly #at: Instant;
-
-  constructor(tx: WriteTx, session: SessionState, at: Instant) {
-    this.#tx = tx;
-    this.session = session;
-    this.#at = at;
-  }
-
-  async add(run: RunId | null, body: RowBody): Promise<Row> {
-    const { id, rows } = this.session;
-    const row = { seq: rows + this.rows.length + 1, at: this.#at, run, body };
-    await this.#tx.sessions.append(id, row);
-    this.rows.push({ session: id, ...row });
-    return { session: id, ...row };
-  }
-
-  async save(change: Partial<SessionState>): Promise<SessionState> {
-    const { session } = this;
-    const rows = session.rows + this.rows.length;
-    const next = { ...session, ...change, rows, updatedAt: this.#at, revision: session.revision + 1 };
-    await this.#tx.sessions.save(next, session.revision);
-    return next;
-  }
-}
-
-async function pageOf(tx: WriteTx, run: RunState, at: Instant): Promise<Page> {
-  const session = await tx.sessions.load(run.key);
-  // Whoever resets or deletes a session has ended its runs before.
-  if (session === null || session.id !== run.session) throw new Error('the conversation of a run is gone');
-  return new Page(tx, session, at);
-}
 
 async function loaded(tx: WriteTx, id: RunId | undefined): Promise<RunState> {
   const run = id === undefined ? null : await tx.runs.load(id);

@@ -36,7 +36,8 @@ export class Transcript {
         const page = await tx.sessions.rows(now.id, from, PAGE);
         if (page.length === 0) break;
         added.push(...page);
-        from += page.length;
+        // Rows at the beginning may have been taken away.
+        from = (page.at(-1)?.seq ?? from) + 1;
       }
       return { session: now, fresh: added };
     });

@@ -47,7 +47,7 @@ describe('latchkey agent', () => {
   it('A16: what cannot be said exits 1 and says what, why and what to do', async () => {
     const { code, stderr } = await gateway.cli(['agent', '--agent', 'nobody', '-m', 'x']);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/unknown_agent[\s\S]*why: [\s\S]*do: /);
+    expect(stderr).toMatch(/unknown_agent[\s\S]*why: [\s\S]*run: latchkey .*agents list\n/);
     expect((await gateway.cli(['agent', '-m', ' '])).code).toBe(2);
     expect((await gateway.cli(['sessions', 'show', 'nosuch'])).code).toBe(1);
   });

@@ -202,7 +202,7 @@ describe('A1: who may talk', () => {
     const at = { sessionKey: 'commands' };
     const { runId } = await send(peer, 'hello', at);
     await over(peer, runId);
-    for (const text of ['/new', '/reset', '/queue steer', '/model offline/echo']) {
+    for (const text of ['/new', '/reset', '/model offline/echo']) {
       const answer = await peer.call('chat.send', { ...at, message: text, idempotencyKey: freshKey() });
       expect(answer, text).toMatchObject({
         ok: false,

@@ -101,7 +101,6 @@ it('threat 38: 64 calls of one device wait, and those of a connection end with i
   expect(await other.ask('agent.wait', { runId: RUN, timeoutMs: 0 })).toMatchObject({ status: 'timeout' });
   one.end();
   await until('a place', async () => (await now()) === 'timeout', 60_000);
-  expect(await at.call('agent.wait', { runId: RUN, timeoutMs: 600_001 })).toMatchObject({ ok: false });
 });
 
 it('A9: who may no longer call when the wait is over is not told what came of it', { timeout: 60_000 }, async () => {

@@ -10,15 +10,21 @@ const RUN = 'r' as RunId;
 const KEY = 'agent:main:main' as SessionKey;
 const PLACE = { run: RUN, key: KEY, seq: 1, at: 5 };
 
-// biome-ignore lint/suspicious/noExplicitAny: payloads are looked into as they come
-type Told = { readonly event: string; readonly payload: any; readonly dropIfSlow: boolean };
+type Told = {
+  readonly event: string;
+  // biome-ignore lint/suspicious/noExplicitAny: payloads are looked into as they come
+  readonly payload: any;
+  readonly dropIfSlow: boolean;
+  readonly isUnnumbered: boolean;
+};
 
-/** A clock that only moves when it is told to, and who hears what is published: one session of each protocol. */
+/** A clock that only moves when it is told to, and who hears what is published: two sessions of each protocol, one draws tools. */
 function stage() {
   let now = 1_000;
   const timers = new Map<number, { readonly at: number; readonly run: () => void }>();
   let timer = 0;
   const told: Record<3 | 4, Told[]> = { 3: [], 4: [] };
+  const drawn: Record<3 | 4, Told[]> = { 3: [], 4: [] };
   let listener: (event: RunEvent) => void = () => {};
   const conversations = {
     subscribe: (heard: typeof listener) => {
@@ -29,10 +35,14 @@ function stage() {
   const errors: unknown[] = [];
   const events = new ChatEvents({
     conversations,
-    publish(event, payload, { only, dropIfSlow = false }) {
-      for (const protocol of [3, 4] as const)
-        if (only?.({ protocol, id: String(protocol) } as Session) !== false)
-          told[protocol].push({ event, payload, dropIfSlow });
+    publish(event, payload, { only, dropIfSlow = false, isUnnumbered = false }) {
+      for (const [to, caps] of [
+        [told, []],
+        [drawn, ['tool-events']],
+      ] as const)
+        for (const protocol of [3, 4] as const)
+          if (only?.({ protocol, id: String(protocol), caps: caps as readonly string[] } as Session) !== false)
+            to[protocol].push({ event, payload, dropIfSlow, isUnnumbered });
     },
     clock: {
       after(delayMs, run) {
@@ -47,6 +57,7 @@ function stage() {
   });
   return {
     told,
+    drawn,
     errors,
     async say(...happened: readonly RunEvent[]) {
       for (const event of happened) listener(event);
@@ -91,7 +102,8 @@ it('rule: chat says all that was said at most every 150 ms, and what was said la
   const s = stage();
   await s.say(start, text('a', 'a'), text('ab', 'b'), text('abc', 'c'));
   expect(s.deltas(4).map((p) => p.deltaText)).toEqual(['a']);
-  s.pass(149);
+  // Its own time is for a run that falls silent: one that goes on is told together with what it says next.
+  s.pass(209);
   expect(s.deltas(4)).toHaveLength(1);
   s.pass(1);
   expect(s.deltas(4).map((p) => p.deltaText)).toEqual(['a', 'bc']);
@@ -135,4 +147,46 @@ it('rule: a run that never began has a last word and nothing before it', async (
     expect(s.told[protocol]).toHaveLength(1);
     expect(s.told[protocol][0]).toMatchObject({ event: 'chat', payload: { state: 'aborted', seq: 1 } });
   }
+});
+
+it('rule: a tool is told to who draws tools alone, in the shape of its protocol, and everybody counts without a gap', async () => {
+  const s = stage();
+  const call = { id: 'call_1', name: 'look', input: '{"at":"it"}' };
+  const result = { call: 'call_1', name: 'look', text: 'There is none.', failed: true };
+  const tool: readonly RunEvent[] = [
+    { ...PLACE, kind: 'tool', phase: 'start', call },
+    { ...PLACE, kind: 'tool', phase: 'result', result },
+  ];
+  await s.say(start, text('a', 'a'), ...tool, text('b', 'b'));
+  s.pass(1_000);
+  await s.say({ ...PLACE, kind: 'tool', phase: 'start', call: { ...call, input: 'no JSON' } }, end('ok', 'b'));
+  for (const protocol of [3, 4] as const) {
+    for (const heard of [s.told[protocol], s.drawn[protocol]]) {
+      const numbers = heard.filter(({ event }) => event === 'agent').map(({ payload }) => payload.seq);
+      expect(numbers).toEqual(numbers.map((_, at) => at + 1));
+      // As the `agent` event beside it has it.
+      const final = heard.at(-1)?.payload;
+      expect([final.state, final.seq]).toEqual(['final', numbers.length]);
+    }
+    const isTool = ({ payload }: Told) => payload.stream === 'tool';
+    expect(s.told[protocol].filter(isTool)).toEqual([]);
+    const told = s.drawn[protocol].filter(isTool);
+    expect(told.map(({ isUnnumbered }) => isUnnumbered)).toEqual(told.map(() => protocol === 3));
+    const content = [{ type: 'text', text: 'There is none.' }];
+    expect(told.map(({ payload }) => payload.data)).toEqual([
+      { phase: 'start', name: 'look', toolCallId: 'call_1', args: { at: 'it' } },
+      {
+        phase: 'result',
+        name: 'look',
+        toolCallId: 'call_1',
+        isError: true,
+        ...(protocol === 3 ? {} : { result: { content, details: { status: 'failed' } } }),
+      },
+      { phase: 'start', name: 'look', toolCallId: 'call_1', args: 'no JSON' },
+    ]);
+    expect(told[0]?.payload).toMatchObject({ runId: 'r', sessionKey: KEY, ts: 5 });
+    // Nobody is told anything twice.
+    expect(s.drawn[protocol].length).toBe(s.told[protocol].length + 3);
+  }
+  expect(s.errors).toEqual([]);
 });

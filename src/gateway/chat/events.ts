@@ -7,11 +7,14 @@ import type { Clock } from '../../system/clock.ts';
 import type { Diary } from '../diary.ts';
 import type { PublishOptions } from '../publish.ts';
 import type { Session } from '../session.ts';
+import { failureText, INTERRUPTED } from './end.ts';
 import { messagesOf } from './message.ts';
-import { sessionRow } from './row.ts';
+import { type SessionRow, sessionRowOf } from './row.ts';
 
 /** `chat` says all that was said so far at most this often. */
 const DELTA_MS = 150;
+/** What was said last waits so much longer for what is said next: runs are told in one turn, and timers of their own are not. */
+const LATE_MS = 60;
 
 /** What the events need of the gateway round them. */
 export interface Stage {
@@ -25,9 +28,15 @@ type OfRun = Exclude<RunEvent, { readonly kind: 'session' }>;
 type End = Extract<OfRun, { readonly kind: 'end' }>;
 type Protocol = 3 | 4;
 
+/** What a client says of itself that draws the tools which are called. */
+const TOOL_EVENTS = 'tool-events';
+const hearsTools = ({ caps }: Pick<Session, 'caps'>) => caps.includes(TOOL_EVENTS);
+
 /** What was told of one run so far. `seq` counts its `agent` events in each protocol, from 1 without a gap. */
 interface Told {
   readonly seq: Record<Protocol, number>;
+  /** Those beside that only some clients are told, who count them too. */
+  tools: number;
   startedAt: Instant | null;
   /** All that is said, and of it what the last `chat` delta held. */
   text: string;
@@ -88,11 +97,17 @@ export class ChatEvents {
         this.#start(event);
         return this.#phase(event, 'start');
       case 'model': {
-        const { provider, model } = event;
-        return this.#agent(event, 'lifecycle', { phase: 'model', provider, model }, [4]);
+        const { provider, model, thinking } = event;
+        return this.#agent(event, 'lifecycle', { phase: 'model', provider, model, thinkingLevel: thinking }, [4]);
+      }
+      case 'thinking': {
+        const { text, delta } = event;
+        return this.#agent(event, 'thinking', { text, delta }, [3, 4], true);
       }
       case 'text':
         return this.#text(event);
+      case 'tool':
+        return this.#tool(event);
       case 'usage':
         return this.#agent(event, 'usage', { outputTokens: event.outputTokens }, [4]);
       case 'retry': {
@@ -111,7 +126,7 @@ export class ChatEvents {
 
   #start(event: Extract<OfRun, { readonly kind: 'start' }>): void {
     const { startedAt } = event;
-    const told: Told = { seq: { 3: 0, 4: 0 }, startedAt, text: '', sent: '', sentMs: null, cancel: null };
+    const told: Told = { seq: { 3: 0, 4: 0 }, tools: 0, startedAt, text: '', sent: '', sentMs: null, cancel: null };
     this.#runs.set(event.run, told);
     this.#status(event, 'preparing_context');
     this.#agent(event, 'lifecycle', { phase: 'start', startedAt });
@@ -133,7 +148,7 @@ export class ChatEvents {
     const passed = told.sentMs === null ? DELTA_MS : this.#stage.clock.monotonicMs() - told.sentMs;
     if (passed >= DELTA_MS) return this.#delta(event, told);
     // What was said last must not wait for what is said next.
-    told.cancel ??= this.#stage.clock.after(DELTA_MS - passed, () => this.#delta(event, told));
+    told.cancel ??= this.#stage.clock.after(DELTA_MS + LATE_MS - passed, () => this.#delta(event, told));
   }
 
   #delta(event: OfRun, told: Told): void {
@@ -147,6 +162,19 @@ export class ChatEvents {
     told.sentMs = this.#stage.clock.monotonicMs();
     const message = this.#said(text);
     this.#chat(event, { state: 'delta', message }, { v4: added, slow: true });
+  }
+
+  /** To whoever draws tools alone; v3 has no number on such a frame, and no body of what came of it. */
+  #tool(event: Extract<OfRun, { readonly kind: 'tool' }>): void {
+    const told = this.#runs.get(event.run);
+    if (told === undefined) return;
+    told.tools += 1;
+    for (const protocol of [3, 4] as const) {
+      const payload = { ...this.#place(event, protocol), stream: 'tool', data: toolOf(event, protocol), ts: event.at };
+      const only = (s: Session) => s.protocol === protocol && hearsTools(s);
+      const seq = told.seq[protocol] + told.tools;
+      this.#stage.publish('agent', { ...payload, seq }, { only, isUnnumbered: protocol === 3 });
+    }
   }
 
   #end(event: End): void {
@@ -188,12 +216,10 @@ export class ChatEvents {
   ): void {
     const told = this.#runs.get(event.run);
     if (told === undefined) return;
-    const { run: runId, key: sessionKey, at: ts } = event;
     for (const protocol of protocols) {
       told.seq[protocol] += 1;
-      const own = protocol === 4 ? { agentId: agentOf(sessionKey) } : {};
-      const payload = { runId, stream, data, sessionKey, ...own, seq: told.seq[protocol], ts };
-      this.#stage.publish('agent', payload, { only: (s) => s.protocol === protocol, dropIfSlow });
+      const payload = { ...this.#place(event, protocol), stream, data, ts: event.at };
+      this.#toBoth(event, 'agent', payload, { protocol, seq: told.seq[protocol], dropIfSlow });
     }
   }
 
@@ -208,15 +234,31 @@ export class ChatEvents {
       readonly slow?: boolean;
     },
   ): void {
-    const { run: runId, key: sessionKey } = event;
-    const told = this.#runs.get(runId);
+    const told = this.#runs.get(event.run);
     for (const protocol of options.only === undefined ? ([3, 4] as const) : [options.only]) {
       const seq = options.seq ?? Math.max(1, told?.seq[protocol] ?? 1);
-      const own = protocol === 4 ? { agentId: agentOf(sessionKey) } : {};
-      const payload = { runId, sessionKey, ...own, seq, ...body, ...(protocol === 4 ? options.v4 : {}) };
-      const dropIfSlow = options.slow === true;
-      this.#stage.publish('chat', payload, { only: (s) => s.protocol === protocol, dropIfSlow });
+      const payload = { ...this.#place(event, protocol), ...body, ...(protocol === 4 ? options.v4 : {}) };
+      this.#toBoth(event, 'chat', payload, { protocol, seq, dropIfSlow: options.slow === true });
     }
+  }
+
+  #place({ run: runId, key: sessionKey }: OfRun, protocol: Protocol) {
+    return { runId, sessionKey, ...(protocol === 4 ? { agentId: agentOf(sessionKey) } : {}) };
+  }
+
+  /** To everybody of a protocol; who was told of tools too counts on from there. */
+  #toBoth(
+    event: OfRun,
+    name: 'agent' | 'chat',
+    payload: Readonly<Record<string, unknown>>,
+    { protocol, seq, dropIfSlow }: { readonly protocol: Protocol; readonly seq: number; readonly dropIfSlow: boolean },
+  ): void {
+    const tools = this.#runs.get(event.run)?.tools ?? 0;
+    const to = (only: (s: Session) => boolean, number: number) =>
+      this.#stage.publish(name, { ...payload, seq: number }, { only, dropIfSlow });
+    if (tools === 0) return to((s) => s.protocol === protocol, seq);
+    to((s) => s.protocol === protocol && !hearsTools(s), seq);
+    to((s) => s.protocol === protocol && hearsTools(s), seq + tools);
   }
 
   // ---- sessions -----------------------------------------------------------------------------------------------------
@@ -224,7 +266,7 @@ export class ChatEvents {
   async #session(event: Extract<RunEvent, { readonly kind: 'session' }>): Promise<void> {
     if (this.#subscribed.size === 0) return;
     const { key, session, reason } = event;
-    const row = await this.#rowOf(key, session);
+    const row = await this.#rowOf(session);
     for (const one of event.rows) {
       for (const message of messagesOf(one)) {
         const messageId = message.__openclaw.id;
@@ -245,15 +287,15 @@ export class ChatEvents {
   async #phase(event: OfRun, phase: string): Promise<void> {
     if (this.#subscribed.size === 0) return;
     const { key, run: runId } = event;
-    this.#changed(key, { phase, runId }, await this.#rowOf(key, await this.#stage.conversations.session(key)));
+    this.#changed(key, { phase, runId }, await this.#rowOf(await this.#stage.conversations.session(key)));
   }
 
-  async #rowOf(key: SessionKey, session: SessionState | null) {
+  async #rowOf(session: SessionState | null) {
     const { conversations } = this.#stage;
-    return session === null ? null : sessionRow(session, await conversations.agents(), conversations.open(key));
+    return session === null ? null : sessionRowOf(conversations, session, await conversations.agents());
   }
 
-  #changed(key: SessionKey, what: Readonly<Record<string, unknown>>, row: ReturnType<typeof sessionRow> | null): void {
+  #changed(key: SessionKey, what: Readonly<Record<string, unknown>>, row: SessionRow | null): void {
     const place = { sessionKey: key, agentId: agentOf(key) };
     const { key: _same, ...fields } = row ?? {};
     this.#toSubscribers('sessions.changed', {
@@ -272,8 +314,26 @@ export class ChatEvents {
 
 /** Why a run ended otherwise than by itself or by somebody's wish. */
 function failureOf({ state: { end } }: End): string | null {
-  if (end?.kind === 'error') return end.text;
+  if (end?.kind === 'error') return failureText(end);
   return end?.kind === 'interrupted' ? INTERRUPTED : null;
 }
 
-export const INTERRUPTED = 'interrupted: the gateway ended while the agent worked';
+/** `data` of a tool's event (PROTOCOL.md §6.1). */
+function toolOf(event: Extract<OfRun, { readonly kind: 'tool' }>, protocol: Protocol) {
+  if (event.phase === 'start') {
+    const { id, name, input } = event.call;
+    return { phase: 'start', name, toolCallId: id, args: argsOf(input) };
+  }
+  const { call, name, text, failed } = event.result;
+  const result = { content: [{ type: 'text', text }], details: { status: failed ? 'failed' : 'completed' } };
+  return { phase: 'result', name, toolCallId: call, isError: failed, ...(protocol === 4 ? { result } : {}) };
+}
+
+/** As the model wrote them where they are no JSON. */
+function argsOf(input: string): unknown {
+  try {
+    return JSON.parse(input);
+  } catch {
+    return input;
+  }
+}

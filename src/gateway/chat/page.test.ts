@@ -4,6 +4,7 @@ import type { Row, RowBody } from '../../core/conversation/row.ts';
 import type { SessionKey, SessionState } from '../../core/conversation/session.ts';
 import type { Agent } from '../../runtime/runtime.ts';
 import { history } from '../method/chat.ts';
+import { rows } from '../method/export.ts';
 import type { Context } from '../method/handler.ts';
 import { list, preview } from '../method/sessions.ts';
 import { Turns } from '../turn.ts';
@@ -44,6 +45,27 @@ class Shelf {
     this.read += rows.length;
     this.largest = Math.max(this.largest, rows.length);
     return rows;
+  };
+  dropped = 0;
+  readonly books = {
+    conversation: async (id: string) => ({
+      id,
+      key: 'agent:main:main',
+      resetAt: null,
+      bytes: 0,
+      dropped: this.dropped,
+    }),
+    kept: () => ({ rules: {}, last: null }),
+    rows: async (_id: string, from: number, limit: number) => {
+      const first = Math.max(from, this.dropped + 1);
+      const rows = Array.from({ length: Math.max(0, Math.min(limit, this.rows - first + 1)) }, (_, n) =>
+        this.row(first + n),
+      );
+      this.read += rows.length;
+      this.largest = Math.max(this.largest, rows.length);
+      return rows;
+    },
+    clean: (text: string) => text.replace('hunter2', '[gone]'),
   };
   row(seq: number): Row {
     return { session: this.begun, seq, at: 0, run: null, body: this.body(seq) } as unknown as Row;
@@ -184,4 +206,31 @@ test('threat 36: of a long text no more is folded than may be shown', () => {
     String.prototype.replace = replace;
   }
   expect(longest).toBeLessThanOrEqual(80);
+});
+
+test('threat 36 sessions.rows: rows of a megabyte are read a few at a time, until one answer is full; the next goes on', async () => {
+  shelf.rows = 1_000;
+  const first = await rows(context(), { key: 'main', limit: 1_000 });
+  expect(first.rows.map(({ seq }) => seq)).toEqual([1]);
+  expect(first).toMatchObject({ next: 2, total: 1_000, sessionId: 'c1' });
+  expect(shelf.read).toBeLessThanOrEqual(3);
+  expect(taken).toBe(1);
+  expect(served).toBeGreaterThan(0);
+});
+
+test('rule: sessions.rows goes through a conversation from its beginning, each row once, without secrets', async () => {
+  shelf.rows = 230;
+  shelf.dropped = 20;
+  shelf.body = (seq) => ({ kind: 'note', text: `${seq} hunter2`, label: null });
+  const seqs: number[] = [];
+  let from: number | null = 1;
+  while (from !== null) {
+    const page: Awaited<ReturnType<typeof rows>> = await rows(context(), { key: 'main', from, limit: 100 });
+    expect(JSON.stringify(page)).not.toContain('hunter2');
+    expect(page).toMatchObject({ droppedRows: 20, total: 230 });
+    seqs.push(...page.rows.map(({ seq }) => seq));
+    from = page.next;
+  }
+  expect(seqs).toEqual(Array.from({ length: 210 }, (_, n) => n + 21));
+  expect(await rows(context(), { key: 'main', from: 231 })).toMatchObject({ rows: [], next: null });
 });

@@ -1,6 +1,6 @@
 import { giverOf } from '../../core/authz/principal.ts';
 import type { Sender } from '../../core/conversation/row.ts';
-import { agentOf, type SessionKey, type SessionState, sessionKey } from '../../core/conversation/session.ts';
+import { agentOf, isAgentId, type SessionKey, type SessionState, sessionKey } from '../../core/conversation/session.ts';
 import type { Agent, RefusedSend } from '../../runtime/runtime.ts';
 import { claimText } from '../../system/text.ts';
 import { type Context, Declined } from '../method/handler.ts';
@@ -27,6 +27,33 @@ export async function keyFor(c: Context, text: string | undefined, agentId: stri
     throw new Declined('session_key', quoted(text ?? ''));
   await agentFor(c, agentOf(key));
   return key;
+}
+
+/**
+ * The same where what was said is read or forgotten: also of an agent that is no more, as long as there is a session of it.
+ * @throws Declined as keyFor
+ */
+export async function pastKeyFor(
+  c: Context,
+  text: string | undefined,
+  agentId: string | undefined,
+): Promise<SessionKey> {
+  const agent = await pastAgentFor(c, agentId);
+  const key = sessionKey(text ?? '', agent);
+  if (key === null || (agentId !== undefined && agentOf(key) !== agent))
+    throw new Declined('session_key', quoted(text ?? ''));
+  if ((await c.services.conversations.session(key)) === null) await agentFor(c, agentOf(key));
+  return key;
+}
+
+/** The id of an agent that is there, or of which a session is. @throws Declined `unknown_agent` */
+export async function pastAgentFor(c: Context, id: string | undefined): Promise<string> {
+  const agent = id?.trim().toLowerCase();
+  const isPast =
+    agent !== undefined &&
+    isAgentId(agent) &&
+    (await c.services.conversations.sessions({ agent, limit: 1 })).length > 0;
+  return isPast ? agent : (await agentFor(c, id)).id;
 }
 
 /** @throws Declined `session_unknown` */
@@ -69,6 +96,7 @@ export function declined(refused: RefusedSend): Declined {
   }
 }
 
-function quoted(text: string): string {
+/** What a caller sent, in a message. */
+export function quoted(text: string): string {
   return text.replace(/\p{C}/gu, '?').slice(0, QUOTED_MAX);
 }

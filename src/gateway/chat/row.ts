@@ -1,10 +1,36 @@
 import type { RunState } from '../../core/conversation/run.ts';
 import type { SessionState } from '../../core/conversation/session.ts';
+import { effective, NO_THINKING } from '../../core/conversation/thinking.ts';
 import type { MethodOutput } from '../../core/protocol/registry.ts';
-import type { Agent } from '../../runtime/runtime.ts';
+import type { Agent, Conversations } from '../../runtime/runtime.ts';
 import { nameOf } from './message.ts';
+import { levelRows } from './thinking.ts';
 
 export type SessionRow = NonNullable<MethodOutput<'sessions.describe'>['session']>;
+
+/** The same, of a session that may think with a model of its own. */
+export async function sessionRowOf(
+  conversations: Pick<Conversations, 'open' | 'thinker' | 'books'>,
+  session: SessionState,
+  agents: readonly Agent[],
+  more: Pick<SessionRow, 'derivedTitle' | 'lastMessagePreview'> = {},
+): Promise<SessionRow> {
+  const { model } = session.settings;
+  const own = model === undefined ? null : await conversations.thinker(model);
+  const dropped = (await conversations.books.conversation(session.id))?.dropped ?? 0;
+  const known = sessionRow(session, agents, conversations.open(session.key), more);
+  const row = dropped === 0 ? known : { ...known, droppedRows: dropped };
+  if (own === null) return row;
+  const named = nameOf(own.model);
+  return {
+    ...row,
+    modelProvider: named.provider,
+    model: named.model,
+    ...(own.contextWindow === null ? {} : { contextTokens: own.contextWindow }),
+    thinkingLevels: levelRows(own.levels),
+    thinkingDefault: effective(own.levels, agents.find(({ id }) => id === session.agent)?.thinking ?? null),
+  };
+}
 
 /** A session in OpenClaw's shape. `agents`: those there are; `open`: its runs that wait or run. */
 export function sessionRow(
@@ -32,6 +58,7 @@ export function sessionRow(
     ...more,
     ...(named === null ? {} : { modelProvider: named.provider, model: named.model }),
     ...(settings.thinking === undefined ? {} : { thinkingLevel: settings.thinking }),
+    ...thinkingRow(settings.model === undefined ? agent : undefined),
     effectiveQueueMode: settings.queue ?? agent?.queue ?? 'steer',
     inputTokens: usage.input,
     outputTokens: usage.output,
@@ -52,5 +79,9 @@ export function sessionRow(
 export function defaultsOf(agents: readonly Agent[], agentId?: string) {
   const agent = agents.find((one) => one.id === agentId) ?? agents[0];
   const { provider, model } = nameOf(agent?.model ?? '');
-  return { modelProvider: provider, model, contextTokens: agent?.contextWindow ?? null };
+  return { modelProvider: provider, model, contextTokens: agent?.contextWindow ?? null, ...thinkingRow(agent) };
+}
+
+function thinkingRow(agent: Agent | undefined): Pick<SessionRow, 'thinkingLevels' | 'thinkingDefault'> {
+  return { thinkingLevels: levelRows(agent?.levels ?? NO_THINKING), thinkingDefault: agent?.thinking ?? 'off' };
 }
