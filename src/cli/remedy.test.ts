@@ -1,7 +1,19 @@
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
+import type { SessionKey } from '../core/conversation/session.ts';
 import { ERRORS, type ErrorCode, type ErrorContext, refuse, remedyFor } from '../core/protocol/error.ts';
 import { spelled } from '../core/protocol/spelled.ts';
+import {
+  agentless,
+  broken,
+  conversationless,
+  filtered,
+  modelFailed,
+  modelless,
+  stepless,
+  timedOut,
+} from '../runtime/failed.ts';
+import { FAILURES, type FailureKind, ModelFailure } from '../runtime/model/failure.ts';
 import { systemClock } from '../system/clock.ts';
 import type { Host } from './context.ts';
 import { buildProgram } from './program.ts';
@@ -67,6 +79,26 @@ test.each(Object.keys(ERRORS) as ErrorCode[])(
     }
   },
 );
+
+const KEY = 'agent:main:main' as SessionKey;
+/** What no shell takes as it is. */
+const ODD = "agent:main:it's $HOME" as SessionKey;
+
+test.each([KEY, ODD])('rule: whatever a run failed of in %s, what helps is a command that parses', async (key) => {
+  const failures = Object.keys(FAILURES) as FailureKind[];
+  const facts = { model: 'lab/one', why: 'because' };
+  const ends = [
+    ...failures.map((kind) => modelFailed(key, new ModelFailure(kind, facts))),
+    ...[timedOut(key, 5_000), filtered(key), stepless(key, 16), agentless('x'), modelless('x'), broken()],
+    conversationless(),
+  ];
+  for (const { code, text, remedy = '' } of ends) {
+    expect([code, readRemedy(remedy).kind, await parses(remedy)]).toEqual([code, 'run', 'ok']);
+    expect(remedy).not.toContain('$');
+    expect(text).not.toBe('');
+  }
+  expect(new Set(ends.map(({ code }) => code)).size).toBe(ends.length - 1);
+});
 
 test('rule: the check of remedies fails where one is no command', async () => {
   expect(await parses('latchkey devices approve a b c')).not.toBe('ok');

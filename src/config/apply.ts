@@ -1,3 +1,5 @@
+import { agentChanges } from './agents.ts';
+import { isRecord, isSame, own } from './record.ts';
 import { ConfigFile, SECRET_PATHS } from './schema.ts';
 
 /**
@@ -105,8 +107,58 @@ export const KEYS: Readonly<Record<string, readonly [Apply, string, Writer]>> = 
   'models.local.ports.lmstudio': ['live', 'The port on this host where LM Studio is looked for.', 'owner'],
   'models.local.ports.llamacpp': ['live', 'The port on this host where a llama.cpp server is looked for.', 'owner'],
   'agents.defaults.model': ['live', 'The model that agents think with, and those that stand in for it.', 'admin'],
+  'agents.defaults.workspace': ['live', 'The directory of the default agent, whose files it is told.', 'owner'],
+  'agents.defaults.thinkingDefault': ['live', 'How much agents think where nobody says.', 'admin'],
+  'agents.defaults.queue': ['live', 'What becomes of a message that comes while an agent is busy.', 'admin'],
   'agents.defaults.budget.tokensPerDay': ['live', 'How many tokens an agent may take in a day.', 'permanent'],
   'agents.defaults.budget.usdPerDay': ['live', 'How much an agent may spend in a day.', 'permanent'],
+  // By its fields, where it is changed: `agentChanges`.
+  'agents.list': ['live', 'The agents; what one does not say is as agents.defaults has it.', 'owner'],
+  'session.maintenance.mode': [
+    'live',
+    'Whether what is beyond the bounds below is forgotten (enforce), or the log only says what would be (warn).',
+    'permanent',
+  ],
+  'session.maintenance.pruneAfter': [
+    'live',
+    'After how long without a change a session is forgotten; by default never. The main session of an agent stays.',
+    'permanent',
+  ],
+  'session.maintenance.resetArchiveRetention': [
+    'live',
+    'How long a conversation that was reset keeps its rows.',
+    'permanent',
+  ],
+  'session.maintenance.runRetention': [
+    'live',
+    'How long a run that ended keeps its id, and counts in what was used.',
+    'permanent',
+  ],
+  'session.maintenance.maxEntries': [
+    'live',
+    'How many sessions of one agent are kept: the longest unchanged ones go, never the main one.',
+    'permanent',
+  ],
+  'session.maintenance.maxDiskBytes': [
+    'live',
+    'How much may be kept of what is said to one agent: conversations that were reset go first.',
+    'permanent',
+  ],
+  'session.maintenance.maxTranscriptRows': [
+    'live',
+    'How many rows one conversation keeps: the oldest go.',
+    'permanent',
+  ],
+  'session.maintenance.maxTranscriptBytes': [
+    'live',
+    'How large the rows of one conversation may be together: the oldest go.',
+    'permanent',
+  ],
+  'session.maintenance.maxAttachmentBytes': [
+    'live',
+    'How much may be kept of what came with messages: that of conversations that were reset goes first.',
+    'permanent',
+  ],
   'logging.level': ['live', 'From which level on lines go to the file.', 'admin'],
   'logging.consoleLevel': [
     'live',
@@ -237,10 +289,11 @@ export function writtenBetween(
   before: unknown,
   after: unknown,
 ): readonly { readonly key: string; readonly writer: Writer }[] {
-  const changes = leafChanges(before, after).map((change) => ({
-    key: rowOf(change.path) ?? change.path.join('.'),
-    writer: writerOf(change.path, change.after),
-  }));
+  const changes = leafChanges(before, after).flatMap((change) =>
+    change.path.join('.') === 'agents.list'
+      ? agentChanges(change.before, change.after)
+      : { key: rowOf(change.path) ?? change.path.join('.'), writer: writerOf(change.path, change.after) },
+  );
   const [old, now] = [providersOf(before), providersOf(after)];
   const named = [...new Set([...namesOf(old), ...namesOf(now)])].flatMap((name) =>
     emptyChanges(own(old, name), own(now, name), ['models', 'providers', name]),
@@ -275,23 +328,4 @@ function withLeaf(value: unknown, [head, ...rest]: readonly string[], put: unkno
   const { [head]: old, ...others } = isRecord(value) ? value : {};
   const inner = withLeaf(old, rest, put);
   return inner === undefined ? others : { ...others, [head]: inner };
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Never what an object inherits: `__proto__` is a key like any other. */
-export function own(value: unknown, name: string): unknown {
-  return isRecord(value) && Object.hasOwn(value, name) ? value[name] : undefined;
-}
-
-function isSame(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, i) => isSame(item, b[i]));
-  if (!isRecord(a) || !isRecord(b)) return false;
-  const names = Object.keys(a);
-  return (
-    names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && isSame(a[name], b[name]))
-  );
 }

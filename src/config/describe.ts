@@ -1,5 +1,6 @@
-import { type Apply, applyOf, isRecord, isSecret, KEYS, ROOT, rowOf, type SchemaNode } from './apply.ts';
+import { type Apply, applyOf, isSecret, KEYS, ROOT, rowOf, type SchemaNode } from './apply.ts';
 import type { Path } from './edit.ts';
+import { isRecord } from './record.ts';
 
 /** JSON Schema's own words for when a change of a key takes effect, as OpenClaw's clients read them. */
 export type ReloadKind = 'hot' | 'restart' | 'none';

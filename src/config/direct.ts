@@ -11,6 +11,7 @@ import { type Written, writeConfig } from './write.ts';
 export { KEYS } from './apply.ts';
 export { defaultOf } from './default.ts';
 export { configPath } from './load.ts';
+export { isWellKnown, VARIABLES } from './models.ts';
 export { patchBetween, valueAt } from './patch.ts';
 export { nearestPath, parsePath } from './path.ts';
 export { REDACTED } from './redact.ts';

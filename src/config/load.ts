@@ -8,15 +8,17 @@ import { checkWritten, othersRead } from '../system/access.ts';
 import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
 import type { Level } from '../system/log.ts';
 import { escapeText, shellWord } from '../system/text.ts';
+import { type Agents, agentsOf } from './agents.ts';
 import { secretsIn } from './apply.ts';
 import { type Bind, resolveBind } from './bind.ts';
 import { dotted, lineOf, locate, type Places } from './locate.ts';
-import { type Agents, agentsOf, type Models, modelsOf } from './models.ts';
+import { type Models, modelsOf } from './models.ts';
 import { type Problem, problemsOf } from './problem.ts';
 import { type Reach, reachOf } from './reach.ts';
 import { type Remote, remoteOf } from './remote.ts';
 import type { ConfigFile } from './schema.ts';
 import { type Keyring, resolveSecret } from './secret.ts';
+import { type SessionConfig, sessionOf } from './session.ts';
 import { DEPTH_MAX } from './syntax.ts';
 import { type NamedSecret, secretFindings, weakConstants } from './weak.ts';
 
@@ -50,6 +52,7 @@ export interface Config {
   };
   readonly models: Models;
   readonly agents: Agents;
+  readonly session: SessionConfig;
 }
 
 export interface LoadedConfig {
@@ -133,7 +136,8 @@ export function configOf(text: string | null, options: LoadOptions): LoadedConfi
     discovery: { mdns: parsed.discovery?.mdns?.mode ?? 'minimal' },
     logging: loggingOf(parsed),
     models: modelsOf(parsed, bad, warnings),
-    agents: agentsOf(parsed, warnings),
+    agents: agentsOf(parsed, { path: options.path, bad, warnings }),
+    session: sessionOf(parsed, bad),
   };
   warnings.push(...weakConstants(parsed));
   return { path: options.path, text, parsed, config, warnings };

@@ -1,6 +1,7 @@
 import json5 from 'json5';
-import { changesBetween, isRecord, own, secretsIn } from './apply.ts';
+import { changesBetween, secretsIn } from './apply.ts';
 import { EditRefused, type Path, setValue, unsetValue } from './edit.ts';
+import { isRecord, own } from './record.ts';
 import { REDACTED } from './redact.ts';
 import { commentsOf } from './syntax.ts';
 

@@ -1,5 +1,7 @@
 import type { Static } from 'typebox';
 import { OPERATOR_SCOPES } from '../core/authz/scope.ts';
+import { ADAPTIVE, LEVELS } from '../core/conversation/thinking.ts';
+import { MODES } from '../core/lane/lane.ts';
 import * as Type from '../core/protocol/type.ts';
 
 /**
@@ -238,22 +240,98 @@ const AgentModel = Type.Union(
   { title: '"provider/model", or {primary: "provider/model", fallbacks: ["provider/model"]}' },
 );
 
+/** What each agent may take in a day. */
+const Budget = Type.Object(
+  {
+    tokensPerDay: Type.Optional(Tokens()),
+    usdPerDay: Type.Optional(Dollars('US dollars, 0 or more')),
+  },
+  { ...closed, title: 'an object with tokensPerDay, usdPerDay' },
+);
+
+const Directory = () => Type.String({ title: 'the path of a directory', minLength: 1, maxLength: 4_096 });
+const Queue = () => oneOf(MODES);
+
+/** One agent. What it does not say is as `agents.defaults` has it. */
+const AgentEntry = Type.Object(
+  {
+    id: Type.String({
+      title: 'a name of a to z, 0 to 9, dashes and underlines',
+      pattern: '^[a-z0-9][a-z0-9_-]{0,63}$',
+    }),
+    default: Type.Optional(Type.Boolean({ title: 'true or false' })),
+    name: Type.Optional(Type.String({ title: 'a name', minLength: 1, maxLength: 64 })),
+    workspace: Type.Optional(Directory()),
+    model: Type.Optional(AgentModel),
+    /** How it shows itself to people. */
+    identity: Type.Optional(
+      Type.Object(
+        {
+          name: Type.Optional(Type.String({ title: 'a name', minLength: 1, maxLength: 64 })),
+          theme: Type.Optional(Type.String({ title: 'a text', minLength: 1, maxLength: 256 })),
+          emoji: Type.Optional(Type.String({ title: 'an emoji', minLength: 1, maxLength: 16 })),
+          avatar: Type.Optional(
+            Type.String({ title: 'a picture: "https://…" or "data:image/…"', minLength: 1, maxLength: 65_536 }),
+          ),
+        },
+        { ...closed, title: 'an object' },
+      ),
+    ),
+    queue: Type.Optional(Queue()),
+    budget: Type.Optional(Budget),
+  },
+  { ...closed, title: 'an object with an id' },
+);
+
 const Agents = Type.Object(
   {
     defaults: Type.Optional(
       Type.Object(
         {
           model: Type.Optional(AgentModel),
-          /** Of each agent, in a day. */
-          budget: Type.Optional(
-            Type.Object(
-              {
-                tokensPerDay: Type.Optional(Tokens()),
-                usdPerDay: Type.Optional(Dollars('US dollars, 0 or more')),
-              },
-              { ...closed, title: 'an object' },
-            ),
-          ),
+          /** Of the default agent. */
+          workspace: Type.Optional(Directory()),
+          queue: Type.Optional(Queue()),
+          budget: Type.Optional(Budget),
+          /** OpenClaw's name. */
+          thinkingDefault: Type.Optional(oneOf([...LEVELS, ADAPTIVE])),
+        },
+        { ...closed, title: 'an object' },
+      ),
+    ),
+    list: Type.Optional(Type.Array(AgentEntry, { title: 'a list of agents: [{id: "…"}]', maxItems: 256 })),
+  },
+  { ...closed, title: 'an object' },
+);
+
+const Kept = () =>
+  Type.Union([Type.String({ maxLength: 32 }), Type.Literal(false)], {
+    title: 'a duration with its unit ("30d", "12h"), or false: for good',
+  });
+const Size = () =>
+  Type.Union([Type.Integer(), Type.String({ maxLength: 32 }), Type.Literal(false)], {
+    title: 'a number of bytes, a size with its unit ("500mb", "10gb"), or false',
+  });
+const Most = () =>
+  Type.Union([Type.Integer({ minimum: 1 }), Type.Literal(false)], {
+    title: 'a whole number, or false: without a bound',
+  });
+
+/** What is kept of conversations. OpenClaw's names where the meaning is the same. */
+const Session = Type.Object(
+  {
+    maintenance: Type.Optional(
+      Type.Object(
+        {
+          mode: Type.Optional(oneOf(['enforce', 'warn'])),
+          pruneAfter: Type.Optional(Kept()),
+          resetArchiveRetention: Type.Optional(Kept()),
+          runRetention: Type.Optional(Kept()),
+          maxEntries: Type.Optional(Most()),
+          maxDiskBytes: Type.Optional(Size()),
+          maxTranscriptRows: Type.Optional(Most()),
+          maxTranscriptBytes: Type.Optional(Size()),
+          maxAttachmentBytes: Type.Optional(Size()),
         },
         { ...closed, title: 'an object' },
       ),
@@ -271,6 +349,7 @@ export const ConfigFile = Type.Object(
     logging: Type.Optional(Logging),
     models: Type.Optional(Models),
     agents: Type.Optional(Agents),
+    session: Type.Optional(Session),
   },
   { ...closed, title: 'an object' },
 );
@@ -292,6 +371,10 @@ export const EXPLAINED: Readonly<Record<string, string>> = {
     'guessing from loopback is slowed too, and a right secret is never refused: take the key out',
   'gateway.auth.allowTailscale': 'a network address proves no key: pair the device instead, and take the key out',
   'gateway.auth.trustedProxy': 'a header proves no key: pair the devices instead, and take the key out',
+  'session.maintenance.pruneDays': 'session.maintenance.pruneAfter says it, with its unit ("30d"): take the key out',
+  'session.maintenance.rotateBytes': 'nothing is rotated, conversations stand in the store: take the key out',
+  'session.maintenance.highWaterBytes':
+    'what is beyond session.maintenance.maxDiskBytes goes, and no more: take the key out',
   'gateway.controlUi.allowInsecureAuth': 'browsers pair with a key of their own: take the key out',
   'gateway.controlUi.dangerouslyDisableDeviceAuth': 'browsers pair with a key of their own: take the key out',
   'gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback':

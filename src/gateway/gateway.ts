@@ -5,7 +5,7 @@ import type { DeviceId, Principal, RequestId } from '../core/authz/principal.ts'
 import type { Role } from '../core/authz/scope.ts';
 import { type ErrorContext, type Refused, refuse } from '../core/protocol/error.ts';
 import { EVENTS, type EventName } from '../core/protocol/event.ts';
-import { helloOk } from '../core/protocol/hello.ts';
+import { helloText } from '../core/protocol/hello.ts';
 import { MAX_BUFFERED_BYTES, TICK_MS } from '../core/protocol/limit.ts';
 import { gatewayText } from '../core/protocol/signed.ts';
 import type { Trace } from '../store/store.ts';
@@ -69,6 +69,7 @@ export class Gateway implements House {
   readonly publisher: Publisher;
   readonly room = new CallRoom();
   readonly tracer: Tracer;
+  readonly #services: Services;
   readonly #dispatch: Dispatch;
   readonly #options: GatewayOptions;
   readonly #connections = new Set<Connection>();
@@ -100,7 +101,8 @@ export class Gateway implements House {
     this.publisher = new Publisher((principal, scope) => this.authority.maySee(principal, scope), MAX_BUFFERED_BYTES);
     const { conversations, clock, diary } = options;
     this.#chat = new ChatEvents({ conversations, clock, diary, publish: this.publish.bind(this) });
-    this.#dispatch = new Dispatch(this.#services(), (error, method) => options.diary.error(`call ${method}`, error));
+    this.#services = this.#forHandlers();
+    this.#dispatch = new Dispatch(this.#services, (error, method) => options.diary.error(`call ${method}`, error));
     const stage = {
       authority: this.authority,
       diary: options.diary,
@@ -223,25 +225,22 @@ export class Gateway implements House {
     return this.tracer.answered(caller, method, params, await this.#dispatch.call(caller, method, params));
   }
 
-  hello(session: Session, asked: Asked & { readonly verdict: LetIn }): Record<string, unknown> {
+  hello(session: Session, asked: Asked & { readonly verdict: LetIn }): string {
     const { authority } = this;
     const f = this.#options.facts();
     const mayRead = authority.maySee(session.principal, EVENTS.presence);
-    return helloOk({
+    return helloText({
       protocol: session.protocol,
-      version: f.version,
+      ...f,
       connId: session.id,
       bootId: this.#options.bootId,
       auth: authOf(authority, session, asked),
       mayRead,
       isAdmin: authority.isAdmin(session.principal),
-      presence: mayRead ? presence(this.#services()) : [],
+      presence: mayRead ? presence(this.#services) : [],
       health: this.#health(),
       stateVersion: this.#stateVersion,
       uptimeMs: this.#uptimeMs(),
-      authMode: f.authMode,
-      configPath: f.configPath,
-      stateDir: f.stateDir,
     });
   }
 
@@ -324,7 +323,7 @@ export class Gateway implements House {
       this.#stateVersion = { ...this.#stateVersion, presence: this.#stateVersion.presence + 1 };
       this.publish(
         'presence',
-        { presence: presence(this.#services()) },
+        { presence: presence(this.#services) },
         { dropIfSlow: true, stateVersion: this.#stateVersion },
       );
     });
@@ -338,10 +337,10 @@ export class Gateway implements House {
 
   #health(): unknown {
     const loop = this.#pulse.facts;
-    return healthOf({ at: this.#options.clock.now(), durationMs: 0, loop });
+    return healthOf({ at: this.#options.clock.now(), durationMs: 0, loop, agents: this.#options.facts().agents });
   }
 
-  #services(): Services {
+  #forHandlers(): Services {
     const { authority, publisher, keys } = this;
     const { clock, trace, newId, freshCode, config, models, conversations, reach, inspect, diary } = this.#options;
     return {

@@ -2,7 +2,7 @@ import json5 from 'json5';
 import { applyOf } from '../config/apply.ts';
 import { jsonSchema, lookupSchema, uiHints } from '../config/describe.ts';
 import type { LiveConfig, LiveListener, Reload } from '../config/live.ts';
-import type { LoadOptions } from '../config/load.ts';
+import { checkFiles, type LoadedConfig, type LoadOptions } from '../config/load.ts';
 import { mended, patched, replaced } from '../config/patch.ts';
 import { parsePath } from '../config/path.ts';
 import { redactConfig, viewConfig } from '../config/redact.ts';
@@ -10,13 +10,14 @@ import { DEPTH_MAX, syntaxOf } from '../config/syntax.ts';
 import { ConfigConflict, type WriteOptions, type Written, writeConfig } from '../config/write.ts';
 import type { Principal } from '../core/authz/principal.ts';
 import type { MethodOutput } from '../core/protocol/registry.ts';
-import type { ConfigChange, ConfigDesk } from '../gateway/method/config.ts';
+import type { ConfigChange, ConfigDesk, Editor } from '../gateway/method/config.ts';
 import { WrongParams } from '../gateway/method/handler.ts';
 import { StaleRevision, StoreUnavailable } from '../store/store.ts';
 import { systemClock as clock } from '../system/clock.ts';
 import { hmacSha256 } from '../system/crypto.ts';
 import { EXIT, isFailure } from '../system/failure.ts';
 import type { Log } from '../system/log.ts';
+import { Agents } from './agents.ts';
 import type { Secrets } from './secrets.ts';
 
 interface DeskOptions {
@@ -26,16 +27,28 @@ interface DeskOptions {
   readonly key: Buffer;
   readonly log: Log;
   readonly version: string;
+  readonly stateDir: string;
+  /** False: a gateway without its doors, for one command. */
+  readonly isServing: boolean;
+}
+
+/** Who changes the configuration, by which method. */
+export interface Edit extends Editor {
+  readonly method: string;
+  /** A last word before it is written: throws for what can't be. */
+  readonly check?: (loaded: LoadedConfig) => void;
 }
 
 const wait = (delayMs: number) => new Promise<void>((resolve) => void clock.after(delayMs, resolve));
 
 /** The configuration of a running gateway, for those who may read or change it. */
 export class Desk implements ConfigDesk {
+  readonly agents: Agents;
   readonly #options: DeskOptions;
 
   constructor(options: DeskOptions) {
     this.#options = options;
+    this.agents = new Agents({ ...options, desk: this });
   }
 
   async view(): Promise<MethodOutput<'config.get'>> {
@@ -44,15 +57,35 @@ export class Desk implements ConfigDesk {
     return viewConfig(live, (text) => this.#hash(text));
   }
 
-  async change(change: ConfigChange): Promise<MethodOutput<'config.set'>> {
+  async change({ kind, raw, baseHash, ...editor }: ConfigChange): Promise<MethodOutput<'config.set'>> {
+    const sent = parsed(raw);
+    const done = await this.edit({ ...editor, method: `config.${kind}` }, (text) => {
+      if (baseHash !== null && baseHash !== this.#hash(text ?? '')) throw new ConfigConflict('another file');
+      if (kind === 'patch') return patched(text ?? '', sent);
+      // Whoever replaces the whole says what they have seen of it.
+      if (text !== null && baseHash === null)
+        throw new WrongParams('baseHash is needed: config.get answers it as hash');
+      return isReadable(text) ? replaced(text ?? '', raw) : mended(this.#options.live.file.parsed, raw);
+    });
+    return done.answer;
+  }
+
+  /** Writes what `change` makes of the file's text, and brings it into force. @throws as `change` */
+  async edit(
+    by: Edit,
+    change: (text: string | null) => string,
+  ): Promise<{ readonly answer: MethodOutput<'config.set'>; readonly loaded: LoadedConfig }> {
+    const written = await this.#write(by, change);
+    return { answer: await this.#inForce(by, written), loaded: written.loaded };
+  }
+
+  async #inForce({ by: principal, method }: Edit, written: Written): Promise<MethodOutput<'config.set'>> {
     const { live, log } = this.#options;
-    const written = await this.#write(change);
     const { problem, pending } = await live.reload(true);
     const applied = written.keys.filter((key) => applyOf(key.split('.')) === 'live');
     const restart = written.keys.filter((key) => applyOf(key.split('.')) === 'restart' && !live.isGiven(key));
-    const by = whoOf(change.by);
-    if (written.changed)
-      log.info('configuration changed', { by, method: `config.${change.kind}`, live: applied, restart });
+    const by = whoOf(principal);
+    if (written.changed) log.info('configuration changed', { by, method, live: applied, restart });
     return {
       ok: true,
       path: written.loaded.path,
@@ -67,7 +100,7 @@ export class Desk implements ConfigDesk {
     };
   }
 
-  async #write({ kind, raw, baseHash, may }: ConfigChange): Promise<Written> {
+  async #write({ may, check }: Edit, change: (text: string | null) => string): Promise<Written> {
     const { live, load } = this.#options;
     const permit: WriteOptions['permit'] = (changes) => {
       const no = changes.find(({ writer }) => !may(writer));
@@ -78,20 +111,17 @@ export class Desk implements ConfigDesk {
     const options: WriteOptions = {
       ...load,
       wait,
-      check: (loaded) => live.check(loaded),
+      check: async (loaded) => {
+        // A command decides without the secret: one that only the gateway's environment holds must not stop it.
+        if (this.#options.isServing) await live.check(loaded);
+        else checkFiles(loaded);
+        check?.(loaded);
+      },
       lastGood: live.file.parsed,
       permit,
     };
-    const sent = parsed(raw);
     try {
-      return await writeConfig(options, (text) => {
-        if (baseHash !== null && baseHash !== this.#hash(text ?? '')) throw new ConfigConflict('another file');
-        if (kind === 'patch') return patched(text ?? '', sent);
-        // Whoever replaces the whole says what they have seen of it.
-        if (text !== null && baseHash === null)
-          throw new WrongParams('baseHash is needed: config.get answers it as hash');
-        return isReadable(text) ? replaced(text ?? '', raw) : mended(live.file.parsed, raw);
-      });
+      return await writeConfig(options, change);
     } catch (error) {
       throw refusalOf(error);
     }

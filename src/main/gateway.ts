@@ -32,6 +32,11 @@ const LOCK_WAIT_MS = 10_000;
 const STOP_GRACE_MS = 5_000;
 /** After the start; whoever waited for the gateway has been answered by then. */
 const TIDY_MS = 5_000;
+/**
+ * A gateway that has met so many by then allocates enough for V8 to collect by itself; and what its code has learned of
+ * them would be thrown away with the rest: each connect after it would cost a quarter more, for as long as it runs.
+ */
+const BUSY_MET = 64;
 const LOGS_KEPT = 3;
 
 /**
@@ -121,7 +126,10 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
   const { conversations } = minds;
   const gateway = new Gateway(gatewayOptions(house, door, minds));
   house.waitedAt = () => gateway.waitedAt();
-  house.rulesChanged = () => gateway.rulesChanged();
+  house.rulesChanged = () => {
+    gateway.rulesChanged();
+    conversations.rulesChanged();
+  };
   house.secrets.onChange(() => {
     const { closedSessions } = gateway.secretChanged(null);
     log.info('shared secret changed', { closedSessions });
@@ -145,7 +153,10 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
     announcer = announcement(house, door.tcp, pinOf(house, door.certificate));
     log.info('ready', { addresses: urls(door.tcp), ownerSocket: place.path, stateDir });
     banner(stateDir, place.path, door);
-    const cancelTidying = clock.after(TIDY_MS, dropLeavings);
+    const { tcp } = door;
+    const cancelTidying = clock.after(TIDY_MS, () => {
+      if (tcp.met < BUSY_MET) dropLeavings();
+    });
     const signal = await stopSignal();
     cancelTidying();
     door.ready = false;

@@ -2,17 +2,17 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { GatewayOptions } from '../gateway/gateway.ts';
 import { proxyList } from '../gateway/listen/forwarded.ts';
 import type { TcpDoor } from '../gateway/listen/tcp.ts';
-import type { Talk } from '../runtime/runtime.ts';
 import { certificateWarning, type LiveCertificate } from '../system/certificate.ts';
 import { systemClock as clock } from '../system/clock.ts';
 import { newId, randomBytes } from '../system/random.ts';
 import { pinOf } from './certificate.ts';
 import { Desk } from './config.ts';
-import { conversationsOf } from './conversations.ts';
+import { conversationsOf, type Tended } from './conversations.ts';
 import { type House, VERSION } from './house.ts';
 import { inspector } from './inspect.ts';
 import { keysOf } from './keys.ts';
 import { Models } from './models.ts';
+import { Probing } from './probing.ts';
 import { reachOf } from './reach.ts';
 
 /** The TCP door of a gateway; a command that is a gateway for one moment has none. */
@@ -64,6 +64,7 @@ export function gatewayOptions(house: House, door: Door, { models, conversations
       authMode: live.now.config.gateway.auth.mode,
       configPath: live.now.path,
       tls: tlsFacts(door),
+      agents: live.now.config.agents.list.map(({ id }) => id),
       warnings: [...live.warnings, ...certificateWarnings(door)],
     }),
     inspect: inspector(house, () => door.ownerSocket),
@@ -76,7 +77,15 @@ export function gatewayOptions(house: House, door: Door, { models, conversations
       }),
     models,
     conversations,
-    config: new Desk({ live, load, key: identity.tokenKey, log, version: VERSION }),
+    config: new Desk({
+      live,
+      load,
+      key: identity.tokenKey,
+      log,
+      version: VERSION,
+      stateDir,
+      isServing: door.started,
+    }),
     newSecret: () => secrets.renew(),
   };
 }
@@ -84,7 +93,7 @@ export function gatewayOptions(house: House, door: Door, { models, conversations
 export interface Minds {
   readonly models: Models;
   /** Not started: whoever opens the doors does that. */
-  readonly conversations: Talk;
+  readonly conversations: Tended;
 }
 
 export function mindsOf(house: House): Minds {
@@ -93,6 +102,16 @@ export function mindsOf(house: House): Minds {
     env: process.env,
     clock,
     hide: (secret) => house.log.hide(secret),
+    probing: new Probing({
+      store: house.store,
+      clock,
+      newId,
+      payer: () => {
+        const [{ id, budget }] = house.live.now.config.agents.list;
+        return { id, bound: budget };
+      },
+      zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    }),
   });
   return { models, conversations: conversationsOf(house, models) };
 }

@@ -61,6 +61,12 @@ describe('rule: the examples of --help', () => {
         return identity.id;
       },
       KEY: async () => identity.publicKey,
+      NAME: async () => `n${identity.id.slice(0, 16)}`,
+      AGENT: async () => {
+        const id = `a${identity.id.slice(0, 16)}`;
+        await (await gateway.owner()).ask('agents.create', { name: id });
+        return id;
+      },
       SESSION: async () => {
         const owner = await gateway.owner();
         await owner.ask('chat.inject', { sessionKey: identity.id, message: 'hello' });

@@ -124,5 +124,8 @@ describe('rule: a second terminal', () => {
     const late = await gateway.cli(['devices', 'approve', old]);
     expect(late.code).toBe(1);
     expect(late.stderr).toContain(`asks now under the id ${next}`);
+    const no = await gateway.cli(['devices', 'reject', old]);
+    expect(no.code).toBe(1);
+    expect(no.stderr).toContain(`asks now under the id ${next}`);
   });
 });

@@ -1,10 +1,11 @@
 import type { Group } from '../command.ts';
 import { level } from '../option.ts';
+import { agents } from './agents.ts';
 import { config } from './config.ts';
 import { devices } from './devices.ts';
 import { gateway } from './gateway.ts';
 import { models } from './models.ts';
-import { agent, sessions } from './talk.ts';
+import { agent, sessions, usage } from './talk.ts';
 
 /** Every command there is. The program, its help, completion, and the test of the examples are made from it. */
 export const CATALOG: Group = {
@@ -28,6 +29,7 @@ export const CATALOG: Group = {
       load: async () => (await import('../command/status.ts')).health,
     },
     agent,
+    usage,
     {
       name: 'why [id]',
       summary: 'explain a decision, change, connection, request or device: facts, rule, outcome, remedy',
@@ -62,5 +64,5 @@ export const CATALOG: Group = {
       load: async () => (await import('../command/completion.ts')).completion,
     },
   ],
-  groups: [sessions, devices, gateway, models, config],
+  groups: [agents, sessions, devices, gateway, models, config],
 };

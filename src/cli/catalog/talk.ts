@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import type { CommandLiteral, Group } from '../command.ts';
 
 export const agent: CommandLiteral = {
@@ -13,6 +14,16 @@ export const agent: CommandLiteral = {
       .option('--id <id>', 'names the message: said twice under one id, it is said once')
       .option('--detach', 'end once it is accepted; the agent works on'),
   load: async () => (await import('../command/agent.ts')).agent,
+};
+
+export const usage: CommandLiteral = {
+  name: 'usage',
+  summary: 'what the agents took, day by day: runs, tokens, cost',
+  example: { line: 'latchkey usage --days 7', exit: 0, field: 'days', value: 7 },
+  calls: ['usage.cost'],
+  offline: true,
+  options: (c) => c.option('--days <number>', 'so many, 30 if not said').option('--agent <id>', 'only this agent'),
+  load: async () => (await import('../command/usage.ts')).usage,
 };
 
 export const sessions: Group = {
@@ -48,6 +59,23 @@ export const sessions: Group = {
           .option('--limit <number>', 'so many messages, 20 if not said')
           .option('--follow', 'go on with what comes, until Ctrl-C'),
       load: async () => (await import('../command/sessions-tail.ts')).tail,
+    },
+    {
+      name: 'export <key>',
+      summary: 'the whole transcript, also what is summed up for the model; to standard output, or to a file',
+      example: { line: 'latchkey sessions export SESSION', exit: 0, field: 'type', value: 'session' },
+      calls: ['sessions.rows'],
+      callsWith: { attachments: ['sessions.attachment'] },
+      offline: true,
+      options: (c) =>
+        c
+          .addOption(
+            new Option('--format <format>', 'jsonl or markdown').choices(['jsonl', 'markdown']).default('jsonl'),
+          )
+          .option('--out <file>', 'to this file, mode 600, which must not be there')
+          .option('--force', 'replace the file')
+          .option('--attachments <dir>', 'also write what came with messages, each file named by its SHA-256'),
+      load: async () => (await import('../command/sessions-export.ts')).exportSession,
     },
     {
       name: 'reset <key>',

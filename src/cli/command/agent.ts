@@ -4,7 +4,7 @@ import { newId } from '../../system/random.ts';
 import { escapeLines, escapeText } from '../../system/text.ts';
 import type { Context } from '../context.ts';
 import { type Call, withGateway } from '../reach.ts';
-import { remedyText } from '../remedy.ts';
+import { remedyText, withPlace } from '../remedy.ts';
 import { isBusy, isDown } from '../unanswered.ts';
 import { recordOf, textOf } from '../value.ts';
 
@@ -35,16 +35,19 @@ export async function agent(
     ...(agentId === null ? {} : { agentId }),
   };
   const heard = new Heard(context, id);
-  const first = await withGateway<Outcome | null>(
-    context,
-    async (call) => {
-      heard.accepted(recordOf(await call('chat.send', said)));
-      return options.detach === true ? null : waited(context, call, id).catch(unlessAway);
-    },
-    heard.hear,
-  );
-  if (options.detach === true) return heard.detached();
-  return heard.end(first ?? (await again(context, id)));
+  const say = () =>
+    withGateway<Outcome | null>(
+      context,
+      async (call) => {
+        heard.accepted(recordOf(await call('chat.send', said)));
+        return options.detach === true ? {} : waited(context, call, id).catch(unlessAway);
+      },
+      heard.hear,
+    );
+  // Whether it was accepted can't be known: under the same id it is said once, however often.
+  const first = await say().catch(unlessCut);
+  const outcome = first ?? (await again(context, say));
+  return options.detach === true ? heard.detached() : heard.end(outcome);
 }
 
 type Outcome = Readonly<Record<string, unknown>>;
@@ -58,17 +61,15 @@ async function waited(context: Context, call: Call, runId: string): Promise<Outc
   }
 }
 
-/** The gateway ended, or restarts: what was accepted is there when it comes back. */
-async function again(context: Context, runId: string): Promise<Outcome> {
+/** The gateway ended, or restarts: what was accepted is there when it comes back, and what was not is said once more. */
+async function again(context: Context, say: () => Promise<Outcome | null>): Promise<Outcome> {
   const { clock } = context.host;
   context.output.err('latchkey: the gateway went away; waiting for it\n');
   const endMs = clock.monotonicMs() + AWAY_MS;
   for (;;) {
     await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
     try {
-      const outcome = await withGateway<Outcome | null>(context, (call) =>
-        waited(context, call, runId).catch(unlessAway),
-      );
+      const outcome = await say();
       if (outcome !== null) return outcome;
     } catch (error) {
       if (!isAway(error) || clock.monotonicMs() >= endMs) throw error;
@@ -81,6 +82,12 @@ const isAway = (error: unknown): boolean =>
 
 function unlessAway(error: unknown): null {
   if (isAway(error)) return null;
+  throw error;
+}
+
+/** It went away between the question and its answer; one that wasn't there is not waited for. */
+function unlessCut(error: unknown): null {
+  if (isFailure(error) && (error.cause as Error | undefined)?.name === 'ConnectionLost') return null;
   throw error;
 }
 
@@ -103,6 +110,7 @@ class Heard {
   readonly #context: Context;
   readonly #id: string;
   readonly #isJson: boolean;
+  #isAccepted = false;
   #text = '';
 
   constructor(context: Context, id: string) {
@@ -112,7 +120,9 @@ class Heard {
   }
 
   accepted({ status }: Outcome): void {
-    if (this.#isJson) this.#line({ event: 'accepted', runId: this.#id, status });
+    const isNews = !this.#isAccepted;
+    this.#isAccepted = true;
+    if (isNews && this.#isJson) this.#line({ event: 'accepted', runId: this.#id, status });
   }
 
   detached(): number {
@@ -141,14 +151,15 @@ class Heard {
   }
 
   end(outcome: Outcome): number {
-    const { status, error, code } = outcome;
+    const { status, error, code, remedy } = outcome;
     const isOk = status === 'ok';
     if (this.#isJson) this.#line({ done: true, ...outcome, runId: this.#id, text: this.#text });
     else if (this.#text !== '') this.#context.output.out('\n');
     if (isOk) return EXIT.ok;
     const { command, output } = this.#context;
     const why = [textOf(error) ?? 'it was not said why', ...(textOf(code) === null ? [] : [`(${code})`])].join(' ');
-    const run = outcome.outcome === 'error' ? `${command} models status --probe` : `${command} sessions tail`;
+    const { globals } = this.#context;
+    const run = textOf(remedy) === null ? `${command} sessions tail` : withPlace(String(remedy), globals);
     output.err(`latchkey: the agent did not finish\n  why: ${escapeText(why)}\n${remedyText(run)}\n`);
     return EXIT.failed;
   }

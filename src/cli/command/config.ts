@@ -184,12 +184,20 @@ export async function configSet(context: Context, [name = '', given = '']: reado
       run: `${context.command} config unset ${shellWord(name)}`,
     });
   }
-  if (given !== '-' && t.isSecret(path) && typeof value === 'string') {
+  const secret = given === '-' ? undefined : secretsIn(path, value, t)[0];
+  if (secret !== undefined) {
     context.output.err(
-      `latchkey: other users of this host could read the secret in the list of arguments; better: ${context.command} config set ${shellWord(name)} -\n`,
+      `latchkey: other users of this host could read the secret in the list of arguments; better: ${context.command} config set ${shellWord(secret.join('.'))} -\n`,
     );
   }
   return changed(context, name, path, value, t);
+}
+
+/** Where a value holds a secret itself, not where one is. */
+function secretsIn(path: readonly string[], value: unknown, t: Tools): readonly (readonly string[])[] {
+  if (t.isSecret(path)) return typeof value === 'string' ? [path] : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => secretsIn([...path, key], inner, t));
 }
 
 /** `latchkey config unset PATH`: takes a key out; its default applies. */
@@ -204,8 +212,18 @@ export async function configUnset(context: Context, [name = '']: readonly string
   return changed(context, name, path, undefined, t);
 }
 
+/** One key of a provider of models that is not set up yet: what it needs is set in one. `null`: it is something else. */
+async function providerWhole(context: Context, path: readonly string[], t: Tools): Promise<string | null> {
+  const [first, second, name] = path;
+  if (first !== 'models' || second !== 'providers' || name === undefined || path.length < 4) return null;
+  const view = await viewOf(context, t).catch(() => null);
+  if (view === null || t.isWellKnown(name) || t.valueAt(view.config, [first, second, name]) !== undefined) return null;
+  const whole = `'{kind: "openai-compatible", baseUrl: "https://host/v1"}'`;
+  return `with its own address: ${context.command} config set ${shellWord(`models.providers.${name}`)} ${whole}`;
+}
+
 /** A value that is refused: what the key takes is said by its schema, on this host too. */
-async function accepted<T>(path: readonly string[], t: Tools, work: Promise<T>): Promise<T> {
+async function accepted<T>(context: Context, path: readonly string[], t: Tools, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -219,7 +237,9 @@ async function accepted<T>(path: readonly string[], t: Tools, work: Promise<T>):
     if (!isValue || exitCode !== EXIT.configuration) throw error;
     const known = path.map((_, i) => path.slice(0, path.length - i)).find((part) => t.lookupSchema(part) !== null);
     const key = known === undefined ? (t.nearestPath(path) ?? '') : known.join('.');
-    throw new Failure(exitCode, { what, why, run: `latchkey config schema ${shellWord(key)}`.replace(/ ''$/, '') });
+    const run =
+      (await providerWhole(context, path, t)) ?? `latchkey config schema ${shellWord(key)}`.replace(/ ''$/, '');
+    throw new Failure(exitCode, { what, why, run });
   }
 }
 
@@ -247,7 +267,7 @@ export async function changed(
       return { running: false, path: load.path, changed: written.changed, live: [], restart: written.keys, warnings };
     },
   );
-  const answer = await accepted(path, t, work);
+  const answer = await accepted(context, path, t, work);
   const { running } = answer;
   const file = escapeText(textOf(answer.path) ?? '');
   const [live, restart, pending] = [textsOf(answer.live), textsOf(answer.restart), textsOf(answer.pending)];

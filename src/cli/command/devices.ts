@@ -6,6 +6,7 @@ import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
 import { renderGiven } from './given.ts';
 import { deviceNamed, requestNamed } from './named.ts';
 import { renderRotated } from './rotated.ts';
+import { withSuccessor } from './successor.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 type Row = Readonly<Record<string, unknown>>;
@@ -16,7 +17,10 @@ const NAME_MAX = 64;
 /** `latchkey devices reject REQUEST` */
 export async function reject(context: Context, [given = '']: readonly string[]): Promise<number> {
   return withGateway(context, async (call) => {
-    const answer = await call('device.pair.reject', { requestId: await requestNamed(context, call, given) });
+    const requestId = await requestNamed(context, call, given);
+    const answer = await call('device.pair.reject', { requestId }).catch(async (error) => {
+      throw await withSuccessor(error, context, call, requestId);
+    });
     const stays = isLatchkeys(recordOf(answer))
       ? 'For a day it stays listed, and can still be approved.'
       : 'This gateway keeps no list of them: the device may ask again.';

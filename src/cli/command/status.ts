@@ -16,6 +16,9 @@ import { numberOf, recordOf, recordsOf, shownOf, textOf, textsOf } from '../valu
 
 type Row = Readonly<Record<string, unknown>>;
 
+/** Agents that are named on the screen. */
+const AGENTS_SHOWN = 8;
+
 /**
  * `latchkey status [--deep]`: one screen. With no gateway, or for a caller that may not ask everything: what can be known
  * all the same, exit 0. `--deep` looks at each part: exit 1 when one of them fails, the gateway itself included.
@@ -186,7 +189,8 @@ function render(context: Context, answer: Row, asked: Asked): string {
           ['open requests', paint(pending.length > 0 ? 'yellow' : 'dim', asks)] as const,
         ]
       : [['devices', counted(answer)] as const]),
-    ['sessions', String(numberOf(own.sessions) ?? 'unknown')],
+    ['connected', String(numberOf(own.sessions) ?? 'unknown')],
+    ...conversations(recordOf(answer.sessions), now),
     ...configuration(recordOf(own.config), paint),
   ]);
   const names = pending.map(
@@ -197,6 +201,19 @@ function render(context: Context, answer: Row, asked: Asked): string {
     (line) => `${paint('yellow', 'warning')}  ${escapeText(line)}\n`,
   );
   return `${text}${names.join('')}${slow}${warnings.join('')}`;
+}
+
+/** The agents, and what is said to them. */
+function conversations({ byAgent, count, recent }: Row, now: number): readonly (readonly [string, string])[] {
+  const agents = recordsOf(byAgent).flatMap((row) => textOf(row.agentId) ?? []);
+  const [newest] = recordsOf(recent);
+  const at = numberOf(newest?.updatedAt);
+  const last = at === null ? '' : `, the last changed ${renderAge(at, now)}: ${textOf(newest?.key) ?? '?'}`;
+  const more = agents.length > AGENTS_SHOWN ? `, and ${agents.length - AGENTS_SHOWN} more` : '';
+  return [
+    ['agents', `${agents.slice(0, AGENTS_SHOWN).join(', ')}${more}`],
+    ['sessions', `${numberOf(count) ?? 'unknown'}${last}`],
+  ];
 }
 
 /** Where what is in force is not what stands in the file. */

@@ -31,13 +31,7 @@ export type RowBody =
       /** `partial`: the run ended before the model had. */
       readonly stop: 'stop' | 'length' | 'tools' | 'partial';
     }
-  | {
-      readonly kind: 'tool';
-      readonly call: string;
-      readonly name: string;
-      readonly text: string;
-      readonly failed: boolean;
-    }
+  | ({ readonly kind: 'tool' } & ToolResult)
   /** Put in by somebody, as the agent's words (`chat.inject`). */
   | { readonly kind: 'note'; readonly text: string; readonly label: string | null }
   /** A command to the gateway and what it answered: people see both, the model is told neither. */
@@ -50,6 +44,14 @@ export interface ToolCall {
   readonly name: string;
   /** Its JSON, as the model wrote it. */
   readonly input: string;
+}
+
+export interface ToolResult {
+  /** The id of the call. */
+  readonly call: string;
+  readonly name: string;
+  readonly text: string;
+  readonly failed: boolean;
 }
 
 export interface Row {

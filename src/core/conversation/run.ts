@@ -13,7 +13,13 @@ export type RunEnd =
   | { readonly kind: 'joined'; readonly into: RunId }
   | { readonly kind: 'aborted' }
   | { readonly kind: 'interrupted' }
-  | { readonly kind: 'error'; readonly code: string; readonly text: string };
+  | {
+      readonly kind: 'error';
+      readonly code: string;
+      readonly text: string;
+      /** The command that helps, as it is run on the gateway's host. */
+      readonly remedy?: string;
+    };
 
 /** What was asked for: enough to begin it, or to begin it after a restart. */
 export interface RunAsk {
@@ -24,6 +30,8 @@ export interface RunAsk {
   readonly mode?: Mode;
   readonly model?: string;
   readonly thinking?: string;
+  /** How long it may work, from its start on; absent: as long as it takes. */
+  readonly timeoutMs?: number;
 }
 
 /** One turn of an agent, from the moment that it was accepted: kept, so that its id means the same for good. */

@@ -1,9 +1,10 @@
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { OPERATOR_SCOPES } from '../authz/scope.ts';
+import { scopesFor } from './ask.ts';
 import { EVENTS } from './event.ts';
 import { rowName } from './method/method.ts';
-import { isMethodRow, lookup, METHOD_NAMES, METHODS, rowFor, scopesFor } from './registry.ts';
+import { isMethodRow, lookup, METHOD_NAMES, METHODS, rowFor } from './registry.ts';
 
 describe('methods', () => {
   it('rule: each row has a name of its own, a spelled scope and a sentence; self rows stand beside a plain one', () => {

@@ -1,12 +1,12 @@
-import type { OperatorScope } from '../authz/scope.ts';
 import { agent, agentIdentity, agentModel, agentWait } from './method/agent.ts';
-import { agentsList } from './method/agents.ts';
+import { agentsCreate, agentsDelete, agentsList, agentsUpdate } from './method/agents.ts';
 import { channelsStatus } from './method/channel.ts';
 import { chatAbort, chatHistory, chatInject, chatSend } from './method/chat.ts';
 import { codeCreate, setupCode } from './method/code.ts';
 import { commandsList } from './method/commands.ts';
 import { configGet, configPatch, configSchema, configSchemaLookup, configSet } from './method/config.ts';
 import { decisionExplain } from './method/explain.ts';
+import { sessionsAttachment, sessionsRows } from './method/export.ts';
 import { health, secretRotate, status, systemPresence } from './method/gateway.ts';
 import {
   grantNarrow,
@@ -38,12 +38,14 @@ import {
   sessionsGet,
   sessionsList,
   sessionsPatch,
+  sessionsPatchModel,
   sessionsPreview,
   sessionsReset,
   sessionsResolve,
   sessionsSubscribe,
   sessionsUsage,
 } from './method/sessions.ts';
+import { usageCost, usageStatus } from './method/usage.ts';
 
 /** Every row there is. A method that isn't built stands nowhere: it is unknown, whatever the caller holds. */
 export const METHODS = [
@@ -81,6 +83,9 @@ export const METHODS = [
   modelsStatus,
   modelsProbe,
   agentsList,
+  agentsCreate,
+  agentsUpdate,
+  agentsDelete,
   agentIdentity,
   agent,
   agentModel,
@@ -97,10 +102,15 @@ export const METHODS = [
   sessionsPreview,
   sessionsResolve,
   sessionsPatch,
+  sessionsPatchModel,
   sessionsReset,
   sessionsDelete,
   sessionsCompact,
   sessionsUsage,
+  sessionsRows,
+  sessionsAttachment,
+  usageStatus,
+  usageCost,
 ] as const satisfies readonly Method[];
 
 type Row = (typeof METHODS)[number];
@@ -167,13 +177,4 @@ export function rowFor(
   return names && rows.self !== null && (params.role === undefined || params.role === caller.role)
     ? rows.self
     : rows.plain;
-}
-
-/** A client asks for what it will call, and no more: the scopes that the plain rows of these methods need. */
-export function scopesFor(methods: readonly MethodName[]): readonly OperatorScope[] {
-  const needed = methods.flatMap((name) => {
-    const scope = lookup(name)?.plain.scope ?? 'none';
-    return scope === 'none' ? [] : [scope];
-  });
-  return [...new Set(needed)].sort();
 }

@@ -1,11 +1,12 @@
 import type { Row } from '../../core/conversation/row.ts';
-import type { RunState } from '../../core/conversation/run.ts';
+import type { RunEnd } from '../../core/conversation/run.ts';
 import type { RunId } from '../../core/lane/lane.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
+import { endOf, failureText } from '../chat/end.ts';
 import { type Message, messagesOf, rowId } from '../chat/message.ts';
 import { backwards, inTurn } from '../chat/page.ts';
-import { keyFor, speakerOf } from '../chat/place.ts';
-import { defaultsOf, sessionRow } from '../chat/row.ts';
+import { keyFor, pastKeyFor, speakerOf } from '../chat/place.ts';
+import { defaultsOf, sessionRowOf } from '../chat/row.ts';
 import { say } from '../chat/say.ts';
 import { type Context, Declined } from './handler.ts';
 
@@ -20,18 +21,19 @@ export async function history(c: Context, input: MethodInput<'chat.history'>): P
 
 async function page(c: Context, input: MethodInput<'chat.history'>): Promise<MethodOutput<'chat.history'>> {
   const { conversations } = c.services;
-  const key = await keyFor(c, input.sessionKey, input.agentId);
+  const key = await pastKeyFor(c, input.sessionKey, input.agentId);
   const [agents, session] = [await conversations.agents(), await conversations.session(key)];
   const messages = session === null ? [] : await fitting(backwards(c, session, input.limit ?? LIMIT, input.before));
+  const info = session === null ? null : await sessionRowOf(conversations, session, agents);
   const open = conversations.open(key);
   const waiting = open.filter((run) => run.startedAt === null);
   const agentId = key.split(':')[1];
   return {
     sessionKey: input.sessionKey,
-    ...(session === null ? {} : { sessionId: session.id, sessionInfo: sessionRow(session, agents, open) }),
+    ...(session === null || info === null ? {} : { sessionId: session.id, sessionInfo: info }),
     messages,
-    thinkingLevel: session?.settings.thinking ?? 'off',
-    hasMore: (messages[0]?.__openclaw.seq ?? 1) > 1,
+    thinkingLevel: session?.settings.thinking ?? defaultsOf(agents, agentId).thinkingDefault,
+    hasMore: (messages[0]?.__openclaw.seq ?? 1) > (info?.droppedRows ?? 0) + 1,
     totalMessages: session?.rows ?? 0,
     pendingInputs: {
       items: waiting.map(({ id, ask, acceptedAt }) => ({ runId: id, text: ask.text, acceptedAt })),
@@ -56,18 +58,18 @@ async function fitting(rows: AsyncIterable<Row>): Promise<readonly Message[]> {
 
 export async function send(c: Context, input: MethodInput<'chat.send'>): Promise<MethodOutput<'chat.send'>> {
   const key = await keyFor(c, input.sessionKey, input.agentId);
-  const { message: text, attachments, thinking, idempotencyKey: id } = input;
-  const { run, again } = await say(c, key, { id, text, attachments, thinking });
-  return { runId: run.id, ...(again ? repeated(run) : { status: 'started' }) };
+  const { message: text, attachments, thinking, timeoutMs, deliver, idempotencyKey: id } = input;
+  const { run, again } = await say(c, key, { id, text, attachments, thinking, timeoutMs, deliver });
+  return { runId: run.id, ...(again ? repeated(await endOf(c, run)) : { status: 'started' }) };
 }
 
 /** How it stands with what was sent before. */
-function repeated({ end }: RunState): Pick<MethodOutput<'chat.send'>, 'status' | 'summary'> {
+function repeated(end: RunEnd | null): Pick<MethodOutput<'chat.send'>, 'status' | 'summary'> {
   switch (end?.kind) {
     case undefined:
       return { status: 'in_flight' };
     case 'error':
-      return { status: 'error', summary: end.text };
+      return { status: 'error', summary: failureText(end) };
     case 'interrupted':
       return { status: 'error', summary: 'interrupted' };
     case 'aborted':
@@ -78,7 +80,7 @@ function repeated({ end }: RunState): Pick<MethodOutput<'chat.send'>, 'status' |
 }
 
 export async function abort(c: Context, input: MethodInput<'chat.abort'>): Promise<MethodOutput<'chat.abort'>> {
-  const key = await keyFor(c, input.sessionKey, input.agentId);
+  const key = await pastKeyFor(c, input.sessionKey, input.agentId);
   const runIds = await c.services.conversations.abort(key, (input.runId as RunId | undefined) ?? null);
   return { ok: true, aborted: runIds.length > 0, runIds };
 }

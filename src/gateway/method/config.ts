@@ -1,5 +1,6 @@
 import type { Principal } from '../../core/authz/principal.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
+import type { AgentDesk } from './agents.ts';
 import { type Context, Denied } from './handler.ts';
 
 /** The configuration, as handlers reach it. No answer holds a secret. */
@@ -10,20 +11,30 @@ export interface ConfigDesk {
   schema(): Promise<MethodOutput<'config.schema'>>;
   /** `null`: there is no such key. */
   lookup(path: string): Promise<MethodOutput<'config.schema.lookup'> | null>;
+  readonly agents: AgentDesk;
   /** For `status`: what the file says that is not in force. */
   state(): Pick<MethodOutput<'config.get'>, 'path' | 'pending' | 'problem'>;
 }
 
-export interface ConfigChange {
+/** On whose behalf the configuration is changed. */
+export interface Editor {
+  /** Who did it: it is logged. */
+  readonly by: Principal;
+  /** What they may change now; asked when it is written, not when it was sent. */
+  may(writer: 'admin' | 'permanent' | 'owner'): boolean;
+}
+
+export interface ConfigChange extends Editor {
   /** The whole text, or a merge patch. */
   readonly kind: 'set' | 'patch';
   readonly raw: string;
   /** `null`: whatever stands there. */
   readonly baseHash: string | null;
-  /** Who did it: it is logged. */
-  readonly by: Principal;
-  /** What they may change now; asked when it is written, not when it was sent. */
-  may(writer: 'admin' | 'permanent' | 'owner'): boolean;
+}
+
+/** Whoever calls. */
+export function editorOf({ principal: by, services }: Context): Editor {
+  return { by, may: (writer) => services.authority.mayWrite(by, writer) };
 }
 
 export function get(c: Context): Promise<MethodOutput<'config.get'>> {
@@ -43,9 +54,7 @@ function change(
   kind: ConfigChange['kind'],
   { raw, baseHash }: MethodInput<'config.set'>,
 ): Promise<MethodOutput<'config.set'>> {
-  const { principal: by, services } = c;
-  const may: ConfigChange['may'] = (writer) => services.authority.mayWrite(by, writer);
-  return services.config.change({ kind, raw, baseHash: baseHash ?? null, by, may });
+  return c.services.config.change({ kind, raw, baseHash: baseHash ?? null, ...editorOf(c) });
 }
 
 export function schema(c: Context): Promise<MethodOutput<'config.schema'>> {

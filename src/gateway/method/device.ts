@@ -14,12 +14,14 @@ type Aftermath = Pick<MethodOutput<'device.pair.remove'>, 'closedSessions' | 'ap
 export function list(c: Context): MethodOutput<'device.pair.list'> {
   const { authority } = c.services;
   const devices = authority.devices();
+  // One moment for all of them: the clock is asked once.
+  const context = rowContext(c);
   const pending = devices.flatMap((device) =>
-    pendingRows(device, c.services.now())
+    pendingRows(device, context.at)
       .filter((p) => authority.sees(c.principal, device, p.role, p.scopes))
       .map((p) => p.row),
   );
-  const paired = devices.filter((d) => isSeen(c, d.device)).flatMap((device) => pairedRow(device, rowContext(c)) ?? []);
+  const paired = devices.filter((d) => isSeen(c, d.device)).flatMap((device) => pairedRow(device, context) ?? []);
   return {
     pending: pending.sort((a, b) => b.ts - a.ts),
     paired: paired.sort((a, b) => b.approvedAtMs - a.approvedAtMs),
@@ -277,7 +279,9 @@ export async function waitUpgrade(
   const { authority } = c.services;
   const id = asId(input.requestId);
   const open = () => authority.peek(device)?.roles[role].request?.id === id;
-  const outcome = open() ? await c.services.settled(id, input.timeoutMs ?? WAIT_MS, c.left) : await authority.past(id);
+  const outcome = open()
+    ? await c.services.settled(id, input.timeoutMs ?? WAIT_MS, c.left?.signal)
+    : await authority.past(id);
   if (outcome === null && !open()) throw new Denied({ code: 'not_found', retry: 'never' }, 'requestId');
   if (outcome === null) return { status: 'pending', requestId: id };
   if (outcome !== 'approved')

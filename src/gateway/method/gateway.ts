@@ -1,11 +1,19 @@
 import { type Held, implies, ROLES } from '../../core/authz/scope.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
+import { sessionsBrief, sessionsSeen } from '../chat/recent.ts';
 import { presenceOf } from '../presence.ts';
 import type { Context } from './handler.ts';
 import { healthOf, statusOf } from './health.ts';
 
-export function health(c: Context): MethodOutput<'health'> {
-  return healthOf({ at: c.services.now(), loop: c.services.loop(), durationMs: 0 });
+export async function health(c: Context): Promise<MethodOutput<'health'>> {
+  const { agents } = c.services.facts();
+  return healthOf({
+    at: c.services.now(),
+    loop: c.services.loop(),
+    durationMs: 0,
+    agents,
+    seen: await sessionsBrief(c, agents ?? []),
+  });
 }
 
 export async function status(c: Context, input: MethodInput<'status'>): Promise<MethodOutput<'status'>> {
@@ -22,6 +30,8 @@ export async function status(c: Context, input: MethodInput<'status'>): Promise<
     uptimeMs: f.uptimeMs,
     rssBytes: process.memoryUsage.rss(),
     loop: c.services.loop(),
+    agents: f.agents,
+    seen: await sessionsSeen(c, f.agents ?? []),
     latchkey: {
       addresses: f.addresses,
       tls: f.tls ?? null,

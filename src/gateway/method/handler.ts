@@ -10,6 +10,7 @@ import type { Answer } from '../answer.ts';
 import type { ChatEvents } from '../chat/events.ts';
 import type { Keys } from '../connect.ts';
 import type { Inspection } from '../inspect.ts';
+import type { Leave } from '../leave.ts';
 import type { Publisher } from '../publish.ts';
 import type { LoopFacts } from '../pulse.ts';
 import type { Session } from '../session.ts';
@@ -24,8 +25,8 @@ export interface Context {
   readonly principal: Principal;
   /** `null` for calls from within the gateway (A12). */
   readonly session: Session | null;
-  /** Aborted when the connection of the call is gone: nobody waits for its answer. */
-  readonly left?: AbortSignal | undefined;
+  /** Says when the connection of the call is gone: nobody waits for its answer. */
+  readonly left?: Leave | undefined;
   /** Another call of the same caller, decided as if it had come from outside: what is said to an agent may stand for one. */
   ask(method: MethodName, params: unknown): Promise<Answer>;
 }
@@ -82,6 +83,8 @@ export interface GatewayFacts {
     readonly notAfterMs: Instant;
     readonly from: 'file' | 'self-signed';
   } | null;
+  /** The ids of the agents there are, the default one first; absent: `main` alone. */
+  readonly agents?: readonly string[];
   /** What is in force and worth a word: one sentence each. */
   readonly warnings?: readonly string[];
 }

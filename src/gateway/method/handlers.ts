@@ -8,12 +8,14 @@ import * as commands from './commands.ts';
 import * as config from './config.ts';
 import * as device from './device.ts';
 import { explain } from './explain.ts';
+import * as exported from './export.ts';
 import * as gateway from './gateway.ts';
 import type { Context } from './handler.ts';
 import * as heartbeat from './heartbeat.ts';
 import * as logs from './logs.ts';
 import * as models from './models.ts';
 import * as sessions from './sessions.ts';
+import * as usage from './usage.ts';
 
 /** Each row of the registry and its handler: one missing or too many does not compile. */
 export const HANDLERS: Handlers<Context> = {
@@ -51,6 +53,9 @@ export const HANDLERS: Handlers<Context> = {
   'models.status': models.status,
   'models.probe': models.probe,
   'agents.list': agents.list,
+  'agents.create': agents.create,
+  'agents.update': agents.update,
+  'agents.delete': agents.remove,
   'agent.identity.get': agent.identity,
   agent: agent.agent,
   'agent (model)': agent.agent,
@@ -67,8 +72,13 @@ export const HANDLERS: Handlers<Context> = {
   'sessions.preview': sessions.preview,
   'sessions.resolve': sessions.resolve,
   'sessions.patch': sessions.patch,
+  'sessions.patch (model)': sessions.patch,
   'sessions.reset': sessions.reset,
   'sessions.delete': sessions.remove,
   'sessions.compact': sessions.compact,
   'sessions.usage': sessions.usage,
+  'sessions.rows': exported.rows,
+  'sessions.attachment': exported.attachment,
+  'usage.status': usage.status,
+  'usage.cost': usage.cost,
 };

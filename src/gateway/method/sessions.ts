@@ -1,10 +1,12 @@
 import { MINUTE_MS } from '../../core/base/instant.ts';
 import { NO_USAGE, plus, type SessionState } from '../../core/conversation/session.ts';
+import { effective, LEVELS, thinkingOf } from '../../core/conversation/thinking.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { messagesOf, textOf, usageOf } from '../chat/message.ts';
 import { backwards, inTurn, short, sizeOf } from '../chat/page.ts';
-import { agentFor, declined, keyFor, sessionAt, speakerOf } from '../chat/place.ts';
-import { defaultsOf, type SessionRow, sessionRow } from '../chat/row.ts';
+import { declined, keyFor, pastAgentFor, pastKeyFor, sessionAt, speakerOf } from '../chat/place.ts';
+import { defaultsOf, type SessionRow, sessionRowOf } from '../chat/row.ts';
+import { thinkingIn } from '../chat/thinking.ts';
 import { type Context, Declined } from './handler.ts';
 
 const LIMIT = 200;
@@ -27,7 +29,7 @@ export async function list(c: Context, input: ListInput): Promise<List> {
 
 async function listed(c: Context, input: ListInput): Promise<List> {
   const { conversations, now } = c.services;
-  const agent = input.agentId === undefined ? undefined : (await agentFor(c, input.agentId)).id;
+  const agent = input.agentId === undefined ? undefined : await pastAgentFor(c, input.agentId);
   const agents = await conversations.agents();
   const limit = input.limit ?? LIMIT;
   const isFiltered = input.search !== undefined || input.activeMinutes !== undefined;
@@ -41,9 +43,7 @@ async function listed(c: Context, input: ListInput): Promise<List> {
   const sessions: SessionRow[] = [];
   const budget: Budget = { left: READ_MAX };
   for (const session of fitting.slice(0, limit)) {
-    sessions.push(
-      sessionRow(session, agents, conversations.open(session.key), await glimpse(c, session, input, budget)),
-    );
+    sessions.push(await sessionRowOf(conversations, session, agents, await glimpse(c, session, input, budget)));
   }
   return {
     ts: now(),
@@ -56,6 +56,23 @@ async function listed(c: Context, input: ListInput): Promise<List> {
     owners: [],
     defaults: defaultsOf(agents, agent),
     sessions,
+    maintenance: maintenanceOf(c),
+  };
+}
+
+function maintenanceOf(c: Context): List['maintenance'] {
+  const { rules, last } = c.services.conversations.books.kept();
+  return {
+    mode: rules.mode,
+    pruneAfterMs: rules.idleMs,
+    resetArchiveRetentionMs: rules.resetsMs,
+    runRetentionMs: rules.runsMs,
+    maxEntries: rules.entries,
+    maxDiskBytes: rules.bytes,
+    maxTranscriptRows: rules.rows,
+    maxTranscriptBytes: rules.rowBytes,
+    maxAttachmentBytes: rules.attachmentBytes,
+    last,
   };
 }
 
@@ -110,7 +127,7 @@ export async function subscribe(
 }
 
 export async function get(c: Context, input: MethodInput<'sessions.get'>): Promise<MethodOutput<'sessions.get'>> {
-  const key = await keyFor(c, input.key, input.agentId);
+  const key = await pastKeyFor(c, input.key, input.agentId);
   await sessionAt(c, key);
   const answer = await c.ask('chat.history', { sessionKey: key, limit: input.limit ?? LIMIT });
   const { messages } = answer.ok ? (answer.payload as MethodOutput<'chat.history'>) : { messages: [] };
@@ -121,13 +138,13 @@ export async function describe(
   c: Context,
   input: MethodInput<'sessions.describe'>,
 ): Promise<MethodOutput<'sessions.describe'>> {
-  const session = await c.services.conversations.session(await keyFor(c, input.key, input.agentId));
+  const session = await c.services.conversations.session(await pastKeyFor(c, input.key, input.agentId));
   return { session: session === null ? null : await rowOf(c, session) };
 }
 
 async function rowOf(c: Context, session: SessionState): Promise<SessionRow> {
   const { conversations } = c.services;
-  return sessionRow(session, await conversations.agents(), conversations.open(session.key));
+  return sessionRowOf(conversations, session, await conversations.agents());
 }
 
 type PreviewInput = MethodInput<'sessions.preview'>;
@@ -145,7 +162,7 @@ export async function preview(c: Context, input: PreviewInput): Promise<MethodOu
 
 async function previewOf(c: Context, text: string, input: PreviewInput, budget: Budget): Promise<Preview> {
   const { limit = 12, maxChars = PREVIEW_MAX } = input;
-  const key = await keyFor(c, text, undefined).catch(() => null);
+  const key = await pastKeyFor(c, text, undefined).catch(() => null);
   const session = key === null ? null : await c.services.conversations.session(key);
   if (session === null) return { key: text, status: 'missing', items: [] };
   const newestFirst: Preview['items'][number][] = [];
@@ -165,11 +182,11 @@ export async function resolve(
 ): Promise<MethodOutput<'sessions.resolve'>> {
   const { key: text, sessionId, label, agentId } = input;
   if (text !== undefined) {
-    const key = await keyFor(c, text, agentId);
+    const key = await pastKeyFor(c, text, agentId);
     await sessionAt(c, key);
     return { ok: true, key };
   }
-  const agent = agentId === undefined ? {} : { agent: (await agentFor(c, agentId)).id };
+  const agent = agentId === undefined ? {} : { agent: await pastAgentFor(c, agentId) };
   const all = await c.services.conversations.sessions({ ...agent, limit: LOOKED_MAX });
   const found = all.find(
     (one) => (sessionId !== undefined && one.id === sessionId) || (label !== undefined && one.settings.label === label),
@@ -185,13 +202,21 @@ export async function patch(c: Context, input: MethodInput<'sessions.patch'>): P
   const patched = await conversations.patch(key, speakerOf(c).giver, {
     ...(label === undefined ? {} : { label }),
     ...(model === undefined ? {} : { model }),
-    ...(thinkingLevel === undefined ? {} : { thinking: thinkingLevel }),
+    ...(thinkingLevel === undefined ? {} : { thinking: thinkingLevel === null ? null : thinkingIn(thinkingLevel) }),
     ...(queueMode === undefined ? {} : { queue: queueMode }),
   });
   if ('code' in patched) throw declined(patched);
   const entry = await rowOf(c, patched);
-  const resolved = { modelProvider: entry.modelProvider ?? '', model: entry.model ?? '' };
+  const { modelProvider = '', model: named = '', thinkingLevels } = entry;
+  const thinking = doneOf(entry);
+  const resolved = { modelProvider, model: named, thinkingLevel: thinking, thinkingLevels };
   return { ok: true, path: 'state/latchkey.sqlite', key, entry, resolved };
+}
+
+/** What the model of a session does of what is set for it. */
+function doneOf({ thinkingLevel, thinkingLevels, thinkingDefault }: SessionRow): string {
+  const levels = LEVELS.filter((level) => thinkingLevels.some(({ id }) => id === level));
+  return effective(levels, thinkingOf(thinkingLevel ?? thinkingDefault));
 }
 
 export async function reset(c: Context, input: MethodInput<'sessions.reset'>): Promise<MethodOutput<'sessions.reset'>> {
@@ -204,8 +229,9 @@ export async function remove(
   c: Context,
   input: MethodInput<'sessions.delete'>,
 ): Promise<MethodOutput<'sessions.delete'>> {
-  const key = await keyFor(c, input.key, input.agentId);
-  return { ok: true, key, deleted: await c.services.conversations.delete(key), archived: [] };
+  const key = await pastKeyFor(c, input.key, input.agentId);
+  const deleted = input.archivedOnly !== true && (await c.services.conversations.delete(key));
+  return { ok: true, key, deleted, archived: [] };
 }
 
 export async function compact(
@@ -221,11 +247,11 @@ export async function compact(
 
 export async function usage(c: Context, input: MethodInput<'sessions.usage'>): Promise<MethodOutput<'sessions.usage'>> {
   const { conversations, now } = c.services;
-  const agent = input.agentId === undefined ? {} : { agent: (await agentFor(c, input.agentId)).id };
+  const agent = input.agentId === undefined ? {} : { agent: await pastAgentFor(c, input.agentId) };
   const found =
     input.key === undefined
       ? await conversations.sessions({ ...agent, limit: input.limit ?? LIMIT })
-      : [await sessionAt(c, await keyFor(c, input.key, input.agentId))];
+      : [await sessionAt(c, await pastKeyFor(c, input.key, input.agentId))];
   return {
     updatedAt: now(),
     sessions: found.map((session) => ({

@@ -7,7 +7,22 @@ export const CHAT = {
     detail: 'UNKNOWN_AGENT',
     retry: 'never',
     message: (c) => `unknown agent: ${c.text ?? ''}`,
-    advice: () => 'name one of those that agents.list tells',
+    remedy: (c) => run(c, 'agents list'),
+  }),
+  agent_exists: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'AGENT_EXISTS',
+    retry: 'never',
+    message: (c) => `agent "${c.text ?? ''}" already exists`,
+    remedy: (c) => run(c, 'agents list'),
+  }),
+  /** There is always somebody to talk to. */
+  agent_reserved: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'AGENT_RESERVED',
+    retry: 'never',
+    message: (c) => `"${c.text ?? ''}" cannot be deleted`,
+    advice: () => 'make another agent the default one if this one is not to be spoken to (agents update ID --default)',
   }),
   session_key: answer({
     code: 'INVALID_REQUEST',
@@ -65,6 +80,22 @@ export const CHAT = {
     message: (c) => `unknown model: ${c.text ?? ''}`,
     remedy: (c) => run(c, 'models list'),
   }),
+  unknown_thinking: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'UNKNOWN_THINKING',
+    retry: 'never',
+    // OpenClaw's programs show the message alone.
+    message: (c) =>
+      `unknown thinking level: ${c.text ?? ''} (there are off, minimal, low, medium, high, xhigh, adaptive)`,
+    advice: () => 'say one of the levels, or nothing: then the model does as it does by itself',
+  }),
+  probed_often: answer({
+    code: 'UNAVAILABLE',
+    detail: 'PROBED_OFTEN',
+    retry: 'never',
+    message: 'too many probes of models in one minute',
+    advice: () => 'wait a minute: each probe costs tokens',
+  }),
   message_too_large: answer({
     code: 'INVALID_REQUEST',
     detail: 'TOO_LARGE',
@@ -86,6 +117,13 @@ export const CHAT = {
     retry: 'never',
     message: 'no gateway runs here, and agents think only in one',
     remedy: (c) => run(c, 'gateway run'),
+  }),
+  no_channel: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'NO_CHANNEL',
+    retry: 'never',
+    message: 'no channel is set up to deliver the answer to; without deliver it comes to whoever asks',
+    advice: () => 'say it without deliver: the answer comes to whoever asks',
   }),
   /** A message that begins as a command to the gateway, and is none that can be carried out. */
   command_invalid: answer({

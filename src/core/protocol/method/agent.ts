@@ -1,5 +1,5 @@
 import * as Type from '../type.ts';
-import { AgentId, Attachments, Key, RunId } from './conversation.ts';
+import { AgentId, Attachments, Deliver, Key, RunId } from './conversation.ts';
 import type { Method } from './method.ts';
 import { ADMIN, READ, WRITE } from './scope.ts';
 import { Instant } from './shape.ts';
@@ -15,8 +15,10 @@ const Ended = {
   /** `ok`, `aborted`, `interrupted` (the gateway ended while it ran), `error`. */
   outcome: Type.Optional(Type.String()),
   error: Type.Optional(Type.String()),
-  /** A failure's own name. */
+  /** A failure's own name; `timeout`: it had the time that was asked for. */
   code: Type.Optional(Type.String()),
+  /** The command that helps, as it is run on the gateway's host. */
+  remedy: Type.Optional(Type.String()),
 };
 
 export const agent = {
@@ -34,7 +36,12 @@ export const agent = {
     attachments: Attachments,
     /** A choice of the administrator's, as in `sessions.patch`: the row below. */
     model: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+    /** `off` to `xhigh`, `adaptive`; what the model doesn't have is lowered, and told with its run. */
     thinking: Type.Optional(Type.String({ maxLength: 32 })),
+    /** Seconds that the run may work, from its start on; 0 or absent: as long as it takes. */
+    timeout: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** Beside it `channel`, `to` and the like say where to, and mean nothing without it. */
+    deliver: Deliver,
     /** The run's id. */
     idempotencyKey: RunId,
   }),
@@ -78,11 +85,13 @@ export const agent = {
     'lane_full',
     'too_many_sessions',
     'unknown_model',
+    'unknown_thinking',
     'message_too_large',
     'bad_attachment',
     'run_stopping',
     'gateway_needed',
     'command_invalid',
+    'no_channel',
   ],
   summary: 'Says something to an agent. Answered twice: once it is stored, and once the agent is done.',
 } as const satisfies Method;
@@ -102,7 +111,7 @@ export const agentWait = {
   input: Type.Object({
     runId: RunId,
     /** 30,000 when absent. */
-    timeoutMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000 })),
+    timeoutMs: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
   output: Type.Object({
     ...Ended,
@@ -118,7 +127,13 @@ export const agentIdentity = {
   scope: READ,
   role: 'operator',
   input: Type.Object({ agentId: Type.Optional(AgentId), sessionKey: Type.Optional(Key) }),
-  output: Type.Object({ agentId: Type.String(), name: Type.String() }),
+  output: Type.Object({
+    agentId: Type.String(),
+    name: Type.String(),
+    emoji: Type.Optional(Type.String()),
+    /** A picture's URL. */
+    avatar: Type.Optional(Type.String()),
+  }),
   errors: ['unknown_agent', 'session_key'],
   summary: 'What an agent is called.',
 } as const satisfies Method;

@@ -1,5 +1,5 @@
 import * as Type from '../type.ts';
-import { AgentId, Attachments, Defaults, Key, Message, RunId, SessionRow } from './conversation.ts';
+import { AgentId, Attachments, Defaults, Deliver, Key, Message, RunId, SessionRow } from './conversation.ts';
 import type { Method } from './method.ts';
 import { ADMIN, READ, WRITE } from './scope.ts';
 
@@ -21,6 +21,7 @@ export const chatHistory = {
     sessionId: Type.Optional(Type.String()),
     /** Oldest first. */
     messages: Type.Array(Message),
+    /** What is set for the session, else what its model does by itself. */
     thinkingLevel: Type.String(),
     hasMore: Type.Boolean(),
     totalMessages: Type.Integer(),
@@ -44,6 +45,9 @@ export const chatSend = {
     message: Type.String(),
     attachments: Attachments,
     thinking: Type.Optional(Type.String({ maxLength: 32 })),
+    /** That the run may work, from its start on; 0 or absent: as long as it takes. */
+    timeoutMs: Type.Optional(Type.Integer({ minimum: 0 })),
+    deliver: Deliver,
     /** The run's id. */
     idempotencyKey: RunId,
   }),
@@ -60,11 +64,13 @@ export const chatSend = {
     'lane_full',
     'too_many_sessions',
     'unknown_model',
+    'unknown_thinking',
     'message_too_large',
     'bad_attachment',
     'run_stopping',
     'gateway_needed',
     'command_invalid',
+    'no_channel',
   ],
   summary: 'Says something to an agent. Answered once it is stored; what the agent says comes as events.',
 } as const satisfies Method;

@@ -22,6 +22,9 @@ export const Attachments = Type.Optional(
   ),
 );
 
+/** The answer is to go to a channel, beside whoever asks: refused as long as there is none. */
+export const Deliver = Type.Optional(Type.Boolean());
+
 const Usage = Type.Object({
   input: Type.Integer(),
   output: Type.Integer(),
@@ -56,6 +59,9 @@ export const Message = Type.Object({
   }),
 });
 
+/** How much a model can be told to think, as OpenClaw's clients read it. */
+export const ThinkingLevels = Type.Array(Type.Object({ id: Type.String(), label: Type.String() }));
+
 /** A session, as OpenClaw's clients of v3 and v4 read it. */
 export const SessionRow = Type.Object({
   key: Type.String(),
@@ -72,7 +78,10 @@ export const SessionRow = Type.Object({
   lastMessagePreview: Type.Optional(Type.String()),
   modelProvider: Type.Optional(Type.String()),
   model: Type.Optional(Type.String()),
+  /** Absent: none is set for it. */
   thinkingLevel: Type.Optional(Type.String()),
+  thinkingLevels: ThinkingLevels,
+  thinkingDefault: Type.String(),
   effectiveQueueMode: Type.String(),
   inputTokens: Type.Integer(),
   outputTokens: Type.Integer(),
@@ -86,8 +95,9 @@ export const SessionRow = Type.Object({
   hasActiveRun: Type.Boolean(),
   activeRunIds: Type.Array(Type.String()),
   lastRunId: Type.Optional(Type.String()),
-  /** Latchkey's own: rows of its transcript. */
+  /** Latchkey's own: the number of the last row of its transcript; how many of the first were taken away, where any were. */
   rows: Type.Integer(),
+  droppedRows: Type.Optional(Type.Integer()),
 });
 
 /** What a session is that nothing was set for. */
@@ -95,4 +105,6 @@ export const Defaults = Type.Object({
   modelProvider: Type.String(),
   model: Type.String(),
   contextTokens: Type.Union([Type.Integer(), Type.Null()]),
+  thinkingLevels: ThinkingLevels,
+  thinkingDefault: Type.String(),
 });

@@ -1,11 +1,38 @@
 import * as Type from '../type.ts';
-import { AgentId, Defaults, Key, Message, SessionRow } from './conversation.ts';
+import { AgentId, Defaults, Key, Message, SessionRow, ThinkingLevels } from './conversation.ts';
 import type { Method } from './method.ts';
-import { ADMIN, READ } from './scope.ts';
+import { ADMIN, READ, WRITE } from './scope.ts';
 import { Instant } from './shape.ts';
 
 const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 }));
 const Flag = Type.Optional(Type.Boolean());
+
+const OrNone = Type.Union([Type.Number(), Type.Null()]);
+
+/** What is kept, and what the last pass in which anything was forgotten took; `warn`: would have taken. `null`: for good. */
+const Maintenance = Type.Object({
+  mode: Type.String(),
+  pruneAfterMs: OrNone,
+  resetArchiveRetentionMs: OrNone,
+  runRetentionMs: OrNone,
+  maxEntries: OrNone,
+  maxDiskBytes: OrNone,
+  maxTranscriptRows: OrNone,
+  maxTranscriptBytes: OrNone,
+  maxAttachmentBytes: OrNone,
+  last: Type.Union([
+    Type.Object({
+      at: Instant,
+      mode: Type.String(),
+      sessions: Type.Integer(),
+      conversations: Type.Integer(),
+      rows: Type.Integer(),
+      runs: Type.Integer(),
+      attachments: Type.Integer(),
+    }),
+    Type.Null(),
+  ]),
+});
 
 /** As 9.6 reads it: pages are not made, the newest are told and whether there are more. */
 const List = Type.Object({
@@ -19,6 +46,8 @@ const List = Type.Object({
   owners: Type.Array(Type.Unknown()),
   defaults: Defaults,
   sessions: Type.Array(SessionRow),
+  /** Latchkey's own. */
+  maintenance: Maintenance,
 });
 
 const Listed = {
@@ -123,13 +152,15 @@ const Named = Type.Union([Type.String({ minLength: 1, maxLength: 256 }), Type.Nu
 
 export const sessionsPatch = {
   name: 'sessions.patch',
-  scope: ADMIN,
+  // What is set is what each message may bring along, and where it goes: nobody who talks gains by it (9.6 has it so too).
+  scope: WRITE,
   role: 'operator',
   input: Type.Object({
     key: Key,
     agentId: Type.Optional(AgentId),
     /** `null`: as the agent has it. */
     label: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 64 }), Type.Null()])),
+    /** A choice of the administrator's: the row below. */
     model: Type.Optional(Named),
     thinkingLevel: Type.Optional(Named),
     queueMode: Type.Optional(Type.Union([Type.Enum(['steer', 'followup', 'collect', 'interrupt']), Type.Null()])),
@@ -139,10 +170,24 @@ export const sessionsPatch = {
     path: Type.String(),
     key: Type.String(),
     entry: SessionRow,
-    resolved: Type.Object({ modelProvider: Type.String(), model: Type.String() }),
+    resolved: Type.Object({
+      modelProvider: Type.String(),
+      model: Type.String(),
+      /** What the model does of what is set: a level that it doesn't have is lowered. */
+      thinkingLevel: Type.String(),
+      thinkingLevels: ThinkingLevels,
+    }),
   }),
-  errors: ['unknown_agent', 'session_key', 'unknown_model', 'run_stopping'],
-  summary: 'Sets what is set for one session: its name, its model, what becomes of messages while it is busy.',
+  errors: ['unknown_agent', 'session_key', 'unknown_model', 'unknown_thinking', 'run_stopping', 'too_many_sessions'],
+  summary:
+    'Sets what is set for one session: its name, how much is thought, what becomes of messages while it is busy.',
+} as const satisfies Method;
+
+export const sessionsPatchModel = {
+  ...sessionsPatch,
+  given: 'model',
+  scope: ADMIN,
+  summary: 'The same with a model for the session.',
 } as const satisfies Method;
 
 export const sessionsReset = {
@@ -159,7 +204,15 @@ export const sessionsDelete = {
   name: 'sessions.delete',
   scope: ADMIN,
   role: 'operator',
-  input: Type.Object({ key: Key, agentId: Type.Optional(AgentId) }),
+  input: Type.Object({
+    key: Key,
+    agentId: Type.Optional(AgentId),
+    /**
+     * Only if it is archived. No session is, so nothing is deleted; for that 9.6 asks for less, which would give nobody
+     * anything here.
+     */
+    archivedOnly: Type.Optional(Type.Boolean()),
+  }),
   output: Type.Object({
     ok: Type.Boolean(),
     key: Type.String(),
