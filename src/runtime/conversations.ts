@@ -301,8 +301,8 @@ class StoredConversations implements Talk {
       const work = () => this.#scribe.patch(key, giver, this.#freshId(), settings);
       const patched = await this.#within({ key, giver }, work);
       if (patched === null) return { code: 'too_many_sessions' };
-      const { session } = patched;
-      this.#teller.session({ key, reason: 'patch', session, rows: [] });
+      const { session, created } = patched;
+      this.#teller.session({ key, reason: created ? 'created' : 'patch', session, rows: [] });
       return session;
     });
   }

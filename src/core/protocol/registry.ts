@@ -33,6 +33,8 @@ import {
 } from './method/pair.ts';
 import {
   sessionsCompact,
+  sessionsCreate,
+  sessionsCreateModel,
   sessionsDelete,
   sessionsDescribe,
   sessionsGet,
@@ -101,6 +103,8 @@ export const METHODS = [
   sessionsDescribe,
   sessionsPreview,
   sessionsResolve,
+  sessionsCreate,
+  sessionsCreateModel,
   sessionsPatch,
   sessionsPatchModel,
   sessionsReset,

@@ -15,6 +15,7 @@ import * as heartbeat from './heartbeat.ts';
 import * as logs from './logs.ts';
 import * as models from './models.ts';
 import * as sessions from './sessions.ts';
+import { create } from './sessions-create.ts';
 import * as usage from './usage.ts';
 
 /** Each row of the registry and its handler: one missing or too many does not compile. */
@@ -71,6 +72,8 @@ export const HANDLERS: Handlers<Context> = {
   'sessions.describe': sessions.describe,
   'sessions.preview': sessions.preview,
   'sessions.resolve': sessions.resolve,
+  'sessions.create': create,
+  'sessions.create (model)': create,
   'sessions.patch': sessions.patch,
   'sessions.patch (model)': sessions.patch,
   'sessions.reset': sessions.reset,

@@ -1,5 +1,5 @@
 import * as Type from '../type.ts';
-import { AgentId, Defaults, Key, Message, SessionRow, ThinkingLevels } from './conversation.ts';
+import { AgentId, Attachments, Defaults, Key, Message, RunId, SessionRow, ThinkingLevels } from './conversation.ts';
 import type { Method } from './method.ts';
 import { ADMIN, READ, WRITE } from './scope.ts';
 import { Instant } from './shape.ts';
@@ -185,6 +185,45 @@ export const sessionsPatch = {
 
 export const sessionsPatchModel = {
   ...sessionsPatch,
+  given: 'model',
+  scope: ADMIN,
+  summary: 'The same with a model for the session.',
+} as const satisfies Method;
+
+export const sessionsCreate = {
+  name: 'sessions.create',
+  scope: WRITE,
+  role: 'operator',
+  input: Type.Object({
+    /** Absent: a place of its own, the same again for the same idempotency key. */
+    key: Type.Optional(Key),
+    agentId: Type.Optional(AgentId),
+    label: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    /** A choice of the administrator's: the row below. */
+    model: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+    thinkingLevel: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+    /** Said in it at once, `task` where there is no `message`. */
+    message: Type.Optional(Type.String()),
+    task: Type.Optional(Type.String()),
+    attachments: Attachments,
+    idempotencyKey: Type.Optional(RunId),
+  }),
+  output: Type.Object({
+    ok: Type.Boolean(),
+    key: Type.String(),
+    sessionId: Type.String(),
+    entry: SessionRow,
+    /** Where something was said: whether it was accepted, and what else became of it. */
+    runStarted: Type.Optional(Type.Boolean()),
+    runId: Type.Optional(Type.String()),
+    runError: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+  }),
+  errors: ['unknown_agent', 'session_key', 'unknown_model', 'unknown_thinking', 'run_stopping', 'too_many_sessions'],
+  summary: 'Begins a session, and says something in it at once where that is given. One that is there stays as it is.',
+} as const satisfies Method;
+
+export const sessionsCreateModel = {
+  ...sessionsCreate,
   given: 'model',
   scope: ADMIN,
   summary: 'The same with a model for the session.',
