@@ -24,14 +24,14 @@ async function device(scopes: readonly string[]) {
 
 test('rule: it is begun as 9.6 asks for it, told of, and one that is there stays as it is', async () => {
   const owner = await gateway.owner();
-  await owner.ask('sessions.subscribe', {});
+  const listener = await device([READ]);
+  await listener.ask('sessions.subscribe', {});
   const key = `tui-${randomUUID()}`;
   const asked = { key, agentId: 'main', parentSessionKey: 'agent:main:main', succeedsParent: true };
-  const from = owner.events.length;
   const made = await owner.ask('sessions.create', asked);
   expect(made).toMatchObject({ ok: true, key: `agent:main:${key}`, entry: { key: `agent:main:${key}`, rows: 0 } });
   expect(made).not.toHaveProperty('runStarted');
-  const told = await owner.event('sessions.changed', { from, where: ({ sessionKey }) => sessionKey === made.key });
+  const told = await listener.event('sessions.changed', { where: ({ sessionKey }) => sessionKey === made.key });
   expect(told.payload).toMatchObject({ reason: 'created' });
   expect(await owner.ask('sessions.create', { ...asked, label: 'other' })).toMatchObject({
     sessionId: made.sessionId,
