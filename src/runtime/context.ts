@@ -1,7 +1,6 @@
 import type { Row, RowBody, Sender, ToolCall } from '../core/conversation/row.ts';
-import { sha256Hex } from '../system/crypto.ts';
+import { IMAGES } from '../core/protocol/attachment.ts';
 import { truncateBytes } from '../system/text.ts';
-import { IMAGES } from './contents.ts';
 import { dayOf } from './model/budget.ts';
 import type {
   AssistantMessage,
@@ -12,6 +11,7 @@ import type {
   ToolResult,
   UserMessage,
 } from './model/model.ts';
+import { isTooDeep } from './model/shape.ts';
 import type { AgentFacts } from './options.ts';
 import type { WorkspaceFile } from './workspace.ts';
 
@@ -64,6 +64,8 @@ export interface Rendering {
   /** Base64; `null`: it is gone. */
   readonly content: (sha256: string) => string | null;
   readonly input: readonly InputKind[] | null;
+  /** See `TalkOptions.mark`. */
+  readonly mark: (place: string) => string;
   /** Longest text of one row, in bytes; what is longer is cut, and that is said. */
   readonly textMax: number;
 }
@@ -151,6 +153,8 @@ function saidIn({ text, calls }: Extract<RowBody, { kind: 'assistant' }>, textMa
 }
 
 function callOf({ id, name, input }: ToolCall): Extract<AssistantMessage['content'][number], { kind: 'tool' }> {
+  // From an earlier release; whoever walks it would end the stack.
+  if (isTooDeep(input)) return { kind: 'tool', id, name, input: {} };
   try {
     return { kind: 'tool', id, name, input: JSON.parse(input) as unknown };
   } catch {
@@ -185,25 +189,27 @@ function userMessage(row: Row, body: Extract<RowBody, { kind: 'user' }>, shown: 
     const image = shown.images.get(`${row.seq} ${sha256}`);
     if (image !== undefined) return [{ kind: 'file', mediaType, data: image, name }];
     const label = name === '' ? 'unnamed' : name;
-    if (IMAGES.includes(mediaType)) return [textPart(fenced(`[image '${label}': not shown]`, row, from))];
+    if (IMAGES.includes(mediaType)) return [textPart(fenced(`[image '${label}': not shown]`, row, from, shown))];
     const data = shown.content(sha256);
-    if (data === null) return [textPart(fenced(`[file '${label}': it is gone]`, row, from))];
+    if (data === null) return [textPart(fenced(`[file '${label}': it is gone]`, row, from, shown))];
     const text = cut(Buffer.from(data, 'base64').toString('utf8'), shown.textMax);
-    return [textPart(fenced(`[file '${label}']\n${text}\n[end of file]`, row, from))];
+    return [textPart(fenced(`[file '${label}']\n${text}\n[end of file]`, row, from, shown))];
   });
   const text = cut(body.text, shown.textMax);
-  const words = text === '' && enclosed.length > 0 ? [] : [textPart(fenced(text, row, from))];
+  const words = text === '' && enclosed.length > 0 ? [] : [textPart(fenced(text, row, from, shown))];
   return { role: 'user', content: [...words, ...enclosed] };
 }
 
 const textPart = (text: string): TextPart => ({ kind: 'text', text });
 
-/** The mark can't be guessed from outside, and is the same each time. */
-function fenced(text: string, { session, seq }: Row, { kind, name }: Sender): string {
+/** The mark is the row's own: whoever was told that of another one knows nothing of it. */
+function fenced(text: string, { session, seq }: Row, { kind, name }: Sender, { mark: markOf }: Rendering): string {
   if (kind !== 'outside') return text;
-  const mark = sha256Hex(`outside ${session} ${seq}`).slice(0, 16);
-  const who = name === null ? '' : ` from=${JSON.stringify(name)}`;
-  return `<outside ${mark}${who}>\n${text.replaceAll(mark, '')}\n</outside ${mark}>`;
+  const mark = markOf(`${session} ${seq}`);
+  // Something stays in its place, or what stood around it could become one.
+  const without = (said: string) => said.replaceAll(mark, '-');
+  const who = name === null ? '' : ` from=${without(JSON.stringify(name))}`;
+  return `<outside ${mark}${who}>\n${without(text)}\n</outside ${mark}>`;
 }
 
 /** The newest ones that there is room for, by row and content. */

@@ -6,6 +6,11 @@ import type { Thought } from './options.ts';
 /** What a model thinks is told at most this often, and less often the more of it there is: all of it is told each time. */
 const TOLD_MS = 150;
 const CHARACTERS_A_MS = 1_000;
+/**
+ * So often in a step what was thought is told at once because something else comes behind it. A model that thinks between its
+ * words does so some dozens of times; one that did for each character would have all of it told again with each.
+ */
+const EARLY_MAX = 64;
 
 /** Gathers what a model thinks in one step, apart from what it says: it is shown, and kept nowhere. */
 export class Thoughts {
@@ -14,6 +19,7 @@ export class Thoughts {
   #text = '';
   #untold = '';
   #nextMs = Number.NEGATIVE_INFINITY;
+  #early = 0;
 
   constructor(
     clock: Pick<Clock, 'monotonicMs'>,
@@ -26,16 +32,29 @@ export class Thoughts {
   add(delta: string): void {
     this.#text += delta;
     this.#untold += delta;
-    if (this.#clock.monotonicMs() >= this.#nextMs) this.flush();
+    if (this.#isTime()) this.end();
   }
 
   /** Before anything else is told: it was thought before. */
   flush(): void {
     if (this.#untold === '') return;
+    const isTime = this.#isTime();
+    if (!isTime && this.#early >= EARLY_MAX) return;
+    if (!isTime) this.#early += 1;
+    this.end();
+  }
+
+  /** Nothing more is thought in this step. */
+  end(): void {
+    if (this.#untold === '') return;
     const delta = this.#untold;
     this.#untold = '';
     this.#nextMs = this.#clock.monotonicMs() + TOLD_MS + this.#text.length / CHARACTERS_A_MS;
     this.#tell({ text: this.#text, delta });
+  }
+
+  #isTime(): boolean {
+    return this.#clock.monotonicMs() >= this.#nextMs;
   }
 }
 

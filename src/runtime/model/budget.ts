@@ -5,6 +5,8 @@ import type { Price } from './model.ts';
 export interface Bound {
   readonly tokensPerDay: number | null;
   readonly usdPerDay: number | null;
+  /** Where each of the two is set, for people: a key of the configuration; absent or `null`: nowhere. */
+  readonly keys?: { readonly tokensPerDay: string | null; readonly usdPerDay: string | null };
 }
 
 /** What it has spent in one. */
@@ -30,7 +32,13 @@ export interface Ledger {
 
 export type Verdict =
   | { readonly ok: true }
-  | { readonly ok: false; readonly why: string; readonly bound: 'tokens' | 'usd' | 'unpriced' };
+  | {
+      readonly ok: false;
+      readonly why: string;
+      readonly bound: 'tokens' | 'usd' | 'unpriced';
+      /** The command that helps. */
+      readonly remedy?: string;
+    };
 
 /**
  * Whether one more step may begin. A step that has begun is not cut off: the bound is passed by at most what was under
@@ -43,11 +51,16 @@ export function judge(bound: Bound, spent: Spent, price: Price | null): Verdict 
   }
   if (usdPerDay === null) return { ok: true };
   if (spent.usd >= usdPerDay) {
-    return { ok: false, bound: 'usd', why: `$${spent.usd.toFixed(2)} of $${usdPerDay.toFixed(2)} are spent today` };
+    return { ok: false, bound: 'usd', why: `${dollars(spent.usd)} of ${dollars(usdPerDay)} are spent today` };
   }
   if (price !== null) return { ok: true };
   const why = 'its price is unknown, and a bound in money could not be held: declare its cost, or bound the tokens';
   return { ok: false, bound: 'unpriced', why };
+}
+
+/** Small bounds are held to fractions of a cent. */
+function dollars(usd: number): string {
+  return `$${usd > 0 && usd < 0.1 ? usd.toFixed(4).replace(/0{1,2}$/, '') : usd.toFixed(2)}`;
 }
 
 /** The day of an instant as people of a zone count it: `2026-11-21`. @param zone IANA */

@@ -48,7 +48,13 @@ test('rule: what is declared beats what is known, and what is known of a vendor 
   expect(factsOf(anthropic, { id: 'claude-opus-5-5', contextWindow: 9 })).toMatchObject({ contextWindow: 9 });
   const elsewhere = { ...anthropic, baseUrl: 'https://relay.example/v1' };
   expect(factsOf(elsewhere, { id: 'claude-opus-5-5' })).toMatchObject({ contextWindow: null, price: null });
-  expect(factsOf(provider('ollama', { isLocal: true }), { id: 'm' }).price).toMatchObject({ input: 0, output: 0 });
+});
+
+test('rule: on this host nothing is free but what is known to run here, and of Ollama not what runs in its cloud', () => {
+  const ollama = provider('ollama', { isLocal: true, isFree: true });
+  expect(factsOf(ollama, { id: 'm' }).price).toMatchObject({ input: 0, output: 0 });
+  expect(factsOf(provider('lab', { isLocal: true }), { id: 'm' }).price).toBeNull();
+  for (const id of ['gpt-oss:120b-cloud', 'glm-4.6:cloud']) expect(factsOf(ollama, { id }).price).toBeNull();
 });
 
 test('rule: cached input costs what it costs, and a long prompt costs more in all of it', () => {

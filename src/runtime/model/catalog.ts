@@ -95,9 +95,14 @@ function isVendor({ kind, baseUrl }: Provider): boolean {
   return VENDOR_URLS[kind] === baseUrl;
 }
 
+/** Ollama's models that run in its cloud are listed with those that run here: `gpt-oss:120b-cloud`, `glm-4.6:cloud`. */
+function isElsewhere(id: string): boolean {
+  return /[:-]cloud$/.test(id);
+}
+
 /** What is declared of a model beats what is known of it; what neither says stays unknown. */
 export function factsOf(
-  provider: Pick<Provider, 'kind' | 'baseUrl' | 'isLocal'>,
+  provider: Pick<Provider, 'kind' | 'baseUrl' | 'isFree'>,
   declared: Partial<ModelFacts> & { readonly id: string },
 ): ModelFacts {
   const known = VENDOR_URLS[provider.kind] === provider.baseUrl ? knownFacts(provider.kind, declared.id) : null;
@@ -110,7 +115,6 @@ export function factsOf(
     input: declared.input ?? known?.input ?? null,
     reasoning,
     levels: reasoning === true ? (known?.levels ?? USUAL) : NO_THINKING,
-    // What runs on this host sends no bill.
-    price: declared.price ?? known?.price ?? (provider.isLocal ? FREE : null),
+    price: declared.price ?? known?.price ?? (provider.isFree === true && !isElsewhere(declared.id) ? FREE : null),
   };
 }

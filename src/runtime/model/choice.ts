@@ -39,8 +39,9 @@ export function choose(catalog: Catalog, wanted: Wanted, strangers: ReadonlySet<
     return null;
   };
   if (wanted.primary !== null) {
-    const entries = [wanted.primary, ...wanted.fallbacks].flatMap((name) => entryOf(name) ?? []);
-    const [first, ...rest] = entries;
+    const named = [wanted.primary, ...wanted.fallbacks].flatMap((name) => entryOf(name) ?? []);
+    // None stands in for itself, whatever it is called.
+    const [first, ...rest] = named.filter(({ name }, i) => named.findIndex((one) => one.name === name) === i);
     if (first !== undefined) return { entries: [first, ...rest], why: 'agents.defaults.model', problems };
     return { entries: [offlineEntry(catalog)], why: 'agents.defaults.model leads nowhere', problems };
   }
@@ -52,7 +53,15 @@ export function choose(catalog: Catalog, wanted: Wanted, strangers: ReadonlySet<
     const entry = id === null || provider.kind === 'offline' ? null : entryOf(`${provider.name}/${id}`);
     if (entry !== null) return { entries: [entry], why: `the first model of '${provider.name}'`, problems };
   }
-  return { entries: [offlineEntry(catalog)], why: 'no provider is set up', problems };
+  return { entries: [offlineEntry(catalog)], why: modelless(catalog, strangers), problems };
+}
+
+/** Why none of the providers is thought with. */
+function modelless(catalog: Catalog, strangers: ReadonlySet<string>): string {
+  const names = catalog.providers.flatMap(({ name, kind }) =>
+    kind === 'offline' || strangers.has(name) ? [] : `'${name}'`,
+  );
+  return names.length === 0 ? 'no provider is set up' : `no model of ${names.join(', ')} is known`;
 }
 
 /** The first model of its list that talks; `null`: none. */

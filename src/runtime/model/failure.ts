@@ -41,6 +41,10 @@ export interface FailureFacts {
   readonly retryAfterMs?: number;
   /** What it cost all the same, where that was told. */
   readonly usage?: Usage;
+  /** It is known to have cost nothing: it was never sent, or was refused at the door. */
+  readonly isFree?: boolean;
+  /** The command that helps, where it is another one than for every failure of this kind. */
+  readonly remedy?: string;
 }
 
 /** A step that came to no good end. By name, not by class: clients are bundled apart. */
@@ -52,6 +56,9 @@ export class ModelFailure extends Error {
   readonly status: number | null;
   readonly retryAfterMs: number | null;
   readonly usage: Usage | null;
+  /** It is known to have cost nothing; false: who was asked may have read all of it. */
+  readonly isFree: boolean;
+  readonly remedy: string | null;
   /** Something of the answer was told already: it is not begun anew, or it would be told twice. */
   began = false;
 
@@ -63,6 +70,9 @@ export class ModelFailure extends Error {
     this.status = facts.status ?? null;
     this.retryAfterMs = facts.retryAfterMs ?? null;
     this.usage = facts.usage ?? null;
+    this.remedy = facts.remedy ?? null;
+    // What is not set up and what has no budget left is never sent.
+    this.isFree = facts.isFree ?? (kind === 'setup' || kind === 'budget');
   }
 
   /** Whether the same call may succeed later. */

@@ -1,9 +1,7 @@
 import type { Clock } from '../../system/clock.ts';
 import { factsOf } from './catalog.ts';
-import type { ModelFacts, Provider } from './model.ts';
-
-const ANSWER_BYTES_MAX = 1024 * 1024;
-const MODELS_MAX = 500;
+import { type Listing, listed, rowsIn, valueAt } from './listing.ts';
+import type { Provider } from './model.ts';
 
 /** @param port on loopback */
 function localUrl(port: number): string {
@@ -30,9 +28,11 @@ export async function detectLocal(
   try {
     const found = await Promise.all(
       Object.entries(servers).map(async ([name, port]) => {
-        const provider = localProvider(name, localUrl(port));
-        const models = await listedBy(provider.baseUrl, {}, deadline.signal);
-        return models === null ? null : { ...provider, models: models.map((id) => factsOf(provider, { id })) };
+        const bare = localProvider(name, localUrl(port));
+        const listing = await listed(bare.baseUrl, {}, deadline.signal);
+        if (!listing.ok) return null;
+        const provider = { ...bare, isFree: await isItself(bare, listing, deadline.signal) };
+        return { ...provider, models: listing.ids.map((id) => factsOf(provider, { id })) };
       }),
     );
     return found.filter((provider) => provider !== null);
@@ -53,42 +53,28 @@ function localProvider(name: string, baseUrl: string): Provider {
   };
 }
 
-/** The models that a compatible server lists; `null`: it is none, or is not there. */
-export async function listedBy(
-  baseUrl: string,
-  headers: Readonly<Record<string, string>>,
+/**
+ * Whether who answers at the port of Ollama, LM Studio or llama.cpp is that program, by what it alone says: a proxy to a
+ * vendor that bills listens at the same ports as often. False where it can't be told.
+ */
+export async function isItself(
+  { name, baseUrl }: Pick<Provider, 'name' | 'baseUrl'>,
+  listing: Listing,
   signal: AbortSignal,
-): Promise<readonly ModelFacts['id'][] | null> {
-  try {
-    const response = await fetch(`${baseUrl}/models`, { headers, signal, redirect: 'error' });
-    if (!response.ok || response.body === null) {
-      await response.body?.cancel();
-      return null;
+): Promise<boolean> {
+  const { origin } = new URL(baseUrl);
+  switch (name) {
+    case 'ollama': {
+      const value = await valueAt(`${origin}/api/version`, {}, signal);
+      return typeof value === 'object' && value !== null && 'version' in value && typeof value.version === 'string';
     }
-    const text = await textOf(response.body);
-    return text === null ? null : idsOf(JSON.parse(text));
-  } catch {
-    // Nobody there, or somebody else.
-    return null;
+    case 'lmstudio': {
+      const rows = rowsIn(await valueAt(`${origin}/api/v0/models`, {}, signal)) ?? [];
+      return rows.length > 0 && rows.every(({ state }) => state === 'loaded' || state === 'not-loaded');
+    }
+    case 'llamacpp':
+      return listing.ok && listing.owners.length > 0 && listing.owners.every((owner) => owner === 'llamacpp');
+    default:
+      return false;
   }
-}
-
-/** `null`: it is longer than any such list. */
-async function textOf(body: ReadableStream<Uint8Array>): Promise<string | null> {
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const bytes of body) {
-    text += decoder.decode(bytes, { stream: true });
-    if (text.length > ANSWER_BYTES_MAX) return null;
-  }
-  return text + decoder.decode();
-}
-
-function idsOf(value: unknown): readonly string[] | null {
-  const data = typeof value === 'object' && value !== null && 'data' in value ? value.data : null;
-  if (!Array.isArray(data)) return null;
-  return data
-    .map((row: unknown) => (typeof row === 'object' && row !== null && 'id' in row ? row.id : null))
-    .filter((id): id is string => typeof id === 'string' && /^[\x21-\x7e]{1,256}$/.test(id))
-    .slice(0, MODELS_MAX);
 }

@@ -169,8 +169,10 @@ export interface Provider {
   readonly kind: ProviderKind;
   /** Without a slash at its end. */
   readonly baseUrl: string;
-  /** It is on this host: it needs no key, and costs nothing. */
+  /** It is on this host: it needs no key. What it costs is another question: it may hand on to a vendor what it is asked. */
   readonly isLocal: boolean;
+  /** Its models run on this host, and send no bill. Absent: nobody knows. */
+  readonly isFree?: boolean;
   /** Where the key is, for people, never the key: `models.providers.openai.apiKey`, `OPENAI_API_KEY`; `null`: there is none. */
   readonly keyFrom: string | null;
   /** Asked for with each step. @throws Failure where one can't be had */

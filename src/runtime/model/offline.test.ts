@@ -52,3 +52,9 @@ test('rule: the offline model stops when it is stopped', async () => {
   await expect(run).rejects.toMatchObject({ kind: 'aborted', began: true });
   expect(heard.length).toBe(1);
 });
+
+test('rule: arguments that nest too deep to be walked are no call', async () => {
+  const parts = await partsOf([user(`/tool read ${'['.repeat(3_000)}${']'.repeat(3_000)}`)]);
+  expect(textOf(parts)).toContain('nests too deep');
+  expect(parts.some(({ kind }) => kind === 'tool')).toBe(false);
+});

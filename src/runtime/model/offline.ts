@@ -1,6 +1,7 @@
 import { NO_THINKING } from '../../core/conversation/thinking.ts';
 import { ModelFailure } from './failure.ts';
 import type { AssistantMessage, Message, Model, ModelFacts, Part, Provider, Step, ToolCall, Usage } from './model.ts';
+import { isTooDeep } from './shape.ts';
 
 export const OFFLINE = 'offline';
 const ID = 'echo';
@@ -89,6 +90,7 @@ function toolCall(rest: string, messages: readonly Message[]): ReturnType<typeof
   const usage = `${LABEL} Write: /tool NAME {"argument": "value"}`;
   if (name === '') return { text: usage, call: null };
   try {
+    if (isTooDeep(json)) return { text: `${usage} (what follows ${name} nests too deep)`, call: null };
     const input: unknown = json === '' ? {} : JSON.parse(json);
     return { text: '', call: callOf(name, input, messages) };
   } catch {

@@ -13,6 +13,8 @@ export interface RemoteOptions {
   readonly clock: Clock;
   readonly firstByteMs?: number;
   readonly idleMs?: number;
+  /** Between two words, whatever else comes. */
+  readonly quietMs?: number;
   /** How much it can be told to think; absent: it is told nothing of that. */
   readonly levels?: readonly Level[];
 }
@@ -42,6 +44,7 @@ async function* stepOf({ provider, id, name, options }: Called, step: Step): Asy
     signal: step.signal,
     firstByteMs: options.firstByteMs ?? FIRST_BYTE_MS,
     idleMs: options.idleMs ?? IDLE_MS,
+    ...(options.quietMs === undefined ? {} : { quietMs: options.quietMs }),
     // A header of a provider's is as good as a key as often as not.
     secrets: [...(key === null ? [] : [key]), ...Object.values(headers)],
   });

@@ -26,7 +26,7 @@ export class Rests {
     const retryAfterMs = (this.#untilMs.get(name) ?? 0) - this.#clock.monotonicMs();
     if (retryAfterMs > 0) {
       const why = `it asked not to be asked for ${Math.ceil(retryAfterMs / 1_000)} s more`;
-      throw new ModelFailure('rate_limit', { model: name, why, retryAfterMs });
+      throw new ModelFailure('rate_limit', { model: name, why, retryAfterMs, isFree: true });
     }
     this.#untilMs.delete(name);
     try {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ScriptedClock } from '../../system/clock.ts';
 import { type FailureKind, isModelFailure, ModelFailure } from './failure.ts';
 import type { Model, ModelFacts, Part, Price, Step, Usage } from './model.ts';
-import { type Attempt, type Candidate, type RouteOptions, type RoutePart, routed } from './route.ts';
+import { type Attempt, type Candidate, type RouteOptions, type RoutePart, routed, spendOf } from './route.ts';
 
 const usage: Usage = { input: 10, output: 5, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
 const end: readonly Part[] = [
@@ -168,6 +168,51 @@ test('rule: what an attempt cost is kept before its end is told, and when its li
     if (part.kind === 'text') break;
   }
   expect(attempts.map(({ spend }) => spend.isEstimate)).toEqual([false, true]);
+});
+
+/** Fails before it told anything. */
+const failing = (kind: FailureKind, isFree: boolean): Candidate => ({
+  facts: { contextWindow: null, price: { input: 1_000_000, output: 1, cacheRead: null, cacheWrite: null } },
+  model: {
+    name: 'a/1',
+    // biome-ignore lint/correctness/useYield: it has nothing to tell
+    async *step() {
+      throw new ModelFailure(kind, { model: 'a/1', why: 'played', isFree });
+    },
+  },
+});
+
+test.each(['aborted', 'idle', 'truncated', 'network', 'server'] as const)(
+  'rule: what was sent and came to nothing (%s) cost what was asked; what was refused cost nothing',
+  async (kind) => {
+    const { attempts } = await run([failing(kind, false)]);
+    for (const { spend } of attempts) expect(spend).toEqual({ tokens: 11, usd: 11, isEstimate: true });
+    expect(attempts.length).toBeGreaterThan(0);
+    for (const { spend } of (await run([failing(kind, true)])).attempts) expect(spend.tokens).toBe(0);
+  },
+);
+
+test('rule: what was never asked cost nothing, also where its listener went away', async () => {
+  const attempts: Attempt[] = [];
+  const ended = (attempt: Attempt) => void attempts.push(attempt);
+  const model = played('a/1', [says('x')]);
+  const options = { clock: new ScriptedClock(), chance: () => 0, ended, candidates: [model] as const };
+  for await (const part of routed(step(), options)) if (part.kind === 'model') break;
+  expect([attempts.map(({ spend }) => spend.tokens), model.calls]).toEqual([[0], 0]);
+});
+
+test('rule: what is asked counts with its tools, and a file as an image does, whatever its size', () => {
+  const tokens = (more: Partial<Step>) =>
+    spendOf(null, { facts: { contextWindow: null, price: null }, step: { ...step(), ...more }, told: 0, isFree: false })
+      .tokens;
+  const file = { kind: 'file', mediaType: 'image/png', data: 'A'.repeat(4_000_000) } as const;
+  const plain = tokens({});
+  expect(tokens({ tools: [{ name: 'look', description: 'x'.repeat(4_000), input: {} }] })).toBeGreaterThan(
+    plain + 1_000,
+  );
+  const seen = tokens({ messages: [{ role: 'user', content: [file, file] }] });
+  expect(seen).toBeGreaterThan(plain + 3_000);
+  expect(seen).toBeLessThan(plain + 4_000);
 });
 
 test('rule: a ledger that fails ends the route, and is not taken for a failure of the model', async () => {

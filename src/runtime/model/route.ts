@@ -1,6 +1,6 @@
 import type { Clock } from '../../system/clock.ts';
 import type { Spend, Verdict } from './budget.ts';
-import { costOf, tokensOf } from './cost.ts';
+import { believed, costOf, counted, TOKENS_MAX_A_CALL } from './cost.ts';
 import { FAILURES, type FailureKind, isModelFailure, ModelFailure } from './failure.ts';
 import type { Model, ModelFacts, Part, Step, Usage } from './model.ts';
 
@@ -96,16 +96,18 @@ async function* attempted(
   if (verdict?.ok === false) {
     // Another model may have a price.
     const kind = verdict.bound === 'unpriced' ? 'setup' : 'budget';
-    return new ModelFailure(kind, { model: model.name, why: verdict.why });
+    const { why, remedy } = verdict;
+    return new ModelFailure(kind, { model: model.name, why, ...(remedy === undefined ? {} : { remedy }) });
   }
   const beganMs = options.clock.monotonicMs();
-  const told = { usage: null as Usage | null, length: 0, parts: 0 };
+  const told = { usage: null as Usage | null, length: 0, parts: 0, asked: false };
   let failure: ModelFailure | null = null;
   let isDone = false;
   try {
     yield { kind: 'model', model: model.name };
+    told.asked = true;
     for await (const part of model.step(step)) {
-      if (part.kind === 'usage') told.usage = part.usage;
+      if (part.kind === 'usage') told.usage = believed(part.usage);
       if (part.kind === 'finish') isDone = true;
       told.length += lengthOf(part);
       told.parts += 1;
@@ -129,33 +131,61 @@ async function* attempted(
 
   function attemptOf(): Attempt {
     const usage = told.usage ?? failure?.usage ?? null;
-    const spend = spendOf(usage, { facts, step, told: told.length, refused: failure !== null && told.parts === 0 });
+    const isFree = !told.asked || (failure?.isFree === true && told.parts === 0);
+    const spend = spendOf(usage, { facts, step, told: told.length, isFree });
     const durationMs = options.clock.monotonicMs() - beganMs;
     return { model: model.name, usage, spend, failure, durationMs };
   }
 }
 
 const CHARACTERS_A_TOKEN = 4;
+/** More than most providers count for an image. */
+const FILE_TOKENS = 1_600;
 
 interface Reckoned {
   readonly facts: Candidate['facts'];
   readonly step: Step;
   /** Characters that were told. */
   readonly told: number;
-  /** It ended before anything was told. */
-  readonly refused: boolean;
+  /** It is known to have cost nothing. */
+  readonly isFree: boolean;
 }
 
-/** What an attempt cost; where the provider did not say, what it is likely to have: an abort is billed too. */
-export function spendOf(usage: Usage | null, { facts, step, told, refused }: Reckoned): Spend {
-  const tokens = tokensOf(usage);
-  if (tokens !== null) return { tokens, usd: costOf(usage, facts.price), isEstimate: false };
-  if (refused) return { tokens: 0, usd: 0, isEstimate: true };
-  const asked = step.system.length + JSON.stringify(step.messages).length;
-  const input = Math.ceil(asked / CHARACTERS_A_TOKEN);
-  const output = Math.ceil(told / CHARACTERS_A_TOKEN);
-  const reckoned = { input, output, cacheRead: null, cacheWrite: null, reasoning: null };
-  return { tokens: input + output, usd: costOf(reckoned, facts.price), isEstimate: true };
+/**
+ * What an attempt cost; where the provider did not say, what it is likely to have. Whoever was asked has read what was
+ * asked, whether or not anybody waited for the first word.
+ */
+export function spendOf(usage: Usage | null, { facts, step, told, isFree }: Reckoned): Spend {
+  // Clients make a 0 of what a provider leaves out; and nothing is asked without a word.
+  const input = counted(usage?.input) || null;
+  const output = told > 0 ? counted(usage?.output) || null : counted(usage?.output);
+  if (usage !== null && input !== null && output !== null) {
+    return { tokens: input + output, usd: costOf(usage, facts.price), isEstimate: false };
+  }
+  if (isFree) return { tokens: 0, usd: 0, isEstimate: true };
+  const reckoned = {
+    // Who counts one half wrongly is not believed that the other one is less.
+    input: Math.max(input ?? 0, most(askedIn(step) / CHARACTERS_A_TOKEN)),
+    output: Math.max(output ?? 0, most(told / CHARACTERS_A_TOKEN)),
+    cacheRead: null,
+    cacheWrite: null,
+    reasoning: null,
+  };
+  return { tokens: reckoned.input + reckoned.output, usd: costOf(reckoned, facts.price), isEstimate: true };
+}
+
+function most(tokens: number): number {
+  return Math.min(TOKENS_MAX_A_CALL, Math.ceil(tokens));
+}
+
+/** Characters of all that goes out; of a file as many as an image of its kind costs, whatever its size. */
+function askedIn({ system, messages, tools = [] }: Step): number {
+  const files = messages.flatMap((message) =>
+    message.role === 'user' ? message.content.flatMap((part) => (part.kind === 'file' ? part.data.length : [])) : [],
+  );
+  const whole = system.length + JSON.stringify(messages).length + JSON.stringify(tools).length;
+  const words = files.reduce((rest, length) => rest - length, whole);
+  return words + files.length * FILE_TOKENS * CHARACTERS_A_TOKEN;
 }
 
 function lengthOf(part: Part): number {
@@ -217,6 +247,7 @@ function exhausted(failures: readonly ModelFailure[]): ModelFailure {
     why: `${last.why} (${last === end ? 'before' : 'besides'}: ${[...new Set(before)].join('; ')})`,
     ...(last.status === null ? {} : { status: last.status }),
     ...(last.retryAfterMs === null ? {} : { retryAfterMs: last.retryAfterMs }),
+    ...(last.remedy === null ? {} : { remedy: last.remedy }),
   };
   return new ModelFailure(last.kind, facts);
 }

@@ -1,4 +1,5 @@
 import type { LanguageModelV4, LanguageModelV4StreamPart, LanguageModelV4Usage } from '@ai-sdk/provider';
+import { counted } from './cost.ts';
 import type { ModelFailure } from './failure.ts';
 import type { Hush } from './hush.ts';
 import type {
@@ -13,6 +14,8 @@ import type {
   Usage,
 } from './model.ts';
 import { errorIn, errorOf, kindOfCodes } from './refusal.ts';
+import { hasWords, Room } from './room.ts';
+import { toolCallOf } from './toolcall.ts';
 import type { Wire } from './wire.ts';
 
 type Finish = Extract<LanguageModelV4StreamPart, { type: 'finish' }>;
@@ -28,6 +31,7 @@ export async function* partsOf(
   { wire, kind }: { readonly wire: Wire; readonly kind: ProviderKind },
 ): AsyncGenerator<Part> {
   const said = new Said(kind, wire);
+  const room = new Room();
   let reader: ReadableStreamDefaultReader<LanguageModelV4StreamPart> | null = null;
   let began = false;
   try {
@@ -42,10 +46,18 @@ export async function* partsOf(
         yield* ended(value, said, wire);
         return;
       }
-      const part = said.take(value);
-      if (part === null) continue;
-      began = true;
-      yield part;
+      const fitting = room.fit(value);
+      if (room.excess !== null) throw wire.fail('malformed', room.excess);
+      if (hasWords(value)) wire.said();
+      const part = said.take(fitting);
+      if (part !== null) {
+        began = true;
+        yield part;
+      }
+      if (room.isFull) {
+        yield* cutOff(said, wire);
+        return;
+      }
     }
   } catch (error) {
     const failure = wire.failure ?? spoken(error, wire);
@@ -74,6 +86,15 @@ function* ended(finish: Finish, said: Said, wire: Wire): Generator<Part> {
   };
 }
 
+/** It has said more than is taken of it. What it asks of tools is not whole, and is left out. */
+function* cutOff(said: Said, wire: Wire): Generator<Part> {
+  // Before it is told: what comes now is paid for too.
+  wire.close();
+  yield* said.rest();
+  const content = said.content.filter(({ kind }) => kind === 'text');
+  yield { kind: 'finish', reason: 'length', message: { role: 'assistant', content } };
+}
+
 /** Some servers say `stop` where they ask for tools. */
 function reasonOf(unified: Finish['finishReason']['unified'], hasCalls: boolean): FinishReason {
   if (unified === 'length') return 'length';
@@ -81,13 +102,14 @@ function reasonOf(unified: Finish['finishReason']['unified'], hasCalls: boolean)
   return hasCalls ? 'tool' : 'stop';
 }
 
+/** What is no count of one call was not said. */
 export function usageOf({ inputTokens, outputTokens }: LanguageModelV4Usage): Usage {
   return {
-    input: inputTokens.total ?? null,
-    cacheRead: inputTokens.cacheRead ?? null,
-    cacheWrite: inputTokens.cacheWrite ?? null,
-    output: outputTokens.total ?? null,
-    reasoning: outputTokens.reasoning ?? null,
+    input: counted(inputTokens.total),
+    cacheRead: counted(inputTokens.cacheRead),
+    cacheWrite: counted(inputTokens.cacheWrite),
+    output: counted(outputTokens.total),
+    reasoning: counted(outputTokens.reasoning),
   };
 }
 
@@ -148,11 +170,11 @@ interface Block {
 /** What the model has said so far, block by block, as the next step sends it back. */
 class Said {
   readonly #kind: ProviderKind;
-  readonly #wire: Pick<Wire, 'hush'>;
+  readonly #wire: Pick<Wire, 'hush' | 'fail'>;
   readonly #order: (Block | ToolCall)[] = [];
   readonly #open = new Map<string, Block>();
 
-  constructor(kind: ProviderKind, wire: Pick<Wire, 'hush'>) {
+  constructor(kind: ProviderKind, wire: Pick<Wire, 'hush' | 'fail'>) {
     this.#kind = kind;
     this.#wire = wire;
   }
@@ -221,18 +243,12 @@ class Said {
     return delta === '' ? null : { kind, delta };
   }
 
+  /** @throws ModelFailure for what is none */
   #callOf(part: Extract<LanguageModelV4StreamPart, { type: 'tool-call' }>): ToolCall {
     const keep = this.#keepOf(part.providerMetadata);
-    const head = { kind: 'tool', id: part.toolCallId, name: part.toolName } as const;
-    const kept = keep === null ? {} : { keep };
-    const text = this.#wire.hush().whole(part.input);
-    try {
-      // A call without arguments.
-      const input: unknown = text.trim() === '' ? {} : JSON.parse(text);
-      return { ...head, input, ...kept };
-    } catch {
-      return { ...head, input: null, malformed: text, ...kept };
-    }
+    const call = toolCallOf(part, this.#wire.hush());
+    if (typeof call === 'string') throw this.#wire.fail('malformed', call);
+    return keep === null ? call : { ...call, keep };
   }
 
   #keepOf(metadata: Readonly<Record<string, unknown>> | undefined): Keep | null {
