@@ -1,6 +1,7 @@
 import type { ProviderConfig } from '../config/models.ts';
 import { effective, type Thinking } from '../core/conversation/thinking.ts';
 import type { CatalogEntry } from '../runtime/model/catalog.ts';
+import type { Listing } from '../runtime/model/listing.ts';
 
 /** With `includeDetails`. @param thinking what is wished where nobody says */
 export function detailsOf({ facts: { levels } }: CatalogEntry, thinking: Thinking | null) {
@@ -9,7 +10,7 @@ export function detailsOf({ facts: { levels } }: CatalogEntry, thinking: Thinkin
 }
 
 /** A model as `models.list` tells it. */
-export function rowOf({ provider, facts }: CatalogEntry, available: boolean) {
+export function rowOf({ provider, facts, isListed }: CatalogEntry, available: boolean) {
   const { id, name, contextWindow, maxOutputTokens, input, reasoning, price } = facts;
   return {
     id,
@@ -17,6 +18,7 @@ export function rowOf({ provider, facts }: CatalogEntry, available: boolean) {
     provider: provider.name,
     local: provider.isLocal,
     available,
+    ...(isListed ? {} : { listed: false }),
     ...(contextWindow === null ? {} : { contextWindow }),
     ...(reasoning === null ? {} : { reasoning }),
     ...(input === null ? {} : { input: [...input] }),
@@ -46,4 +48,10 @@ export function declaredFacts({
       ? {}
       : { price: { ...cost, cacheRead: cost.cacheRead ?? null, cacheWrite: cost.cacheWrite ?? null } }),
   };
+}
+
+/** What became of asking for its models; `null`: it listed them, was not asked, or is a server that has no list. */
+export function unlistedOf(listing: Listing | undefined) {
+  if (listing === undefined || listing.ok || listing.failure === 'not_found') return null;
+  return { failure: listing.failure, why: listing.why };
 }

@@ -6,52 +6,59 @@ import type { MethodInput, MethodOutput } from '../core/protocol/registry.ts';
 import type { ModelDesk } from '../gateway/method/models.ts';
 import { Catalog, type CatalogEntry, factsOf } from '../runtime/model/catalog.ts';
 import { type Chosen, choose, talking } from '../runtime/model/choice.ts';
-import { detectLocal, isLoopbackUrl, listedBy } from '../runtime/model/local.ts';
-import type { Credentials, ModelFacts, Provider } from '../runtime/model/model.ts';
+import type { Listing } from '../runtime/model/listing.ts';
+import { isLoopbackUrl } from '../runtime/model/local.ts';
+import type { Credentials, Provider } from '../runtime/model/model.ts';
 import { offlineModel } from '../runtime/model/offline.ts';
-import { probe } from '../runtime/model/probe.ts';
+import { type Probe, probe } from '../runtime/model/probe.ts';
 import { remoteModel } from '../runtime/model/remote.ts';
 import { Rests } from '../runtime/model/rest.ts';
 import type { Attempt, Candidate } from '../runtime/model/route.ts';
 import { isFailure } from '../system/failure.ts';
 import { isOursAt } from '../system/listener.ts';
 import { isSlow, ModelKeys, type ModelKeysOptions } from './model-keys.ts';
-import { declaredFacts, detailsOf, rowOf } from './model-rows.ts';
+import { ModelLists } from './model-lists.ts';
+import { notesOf } from './model-notes.ts';
+import { declaredFacts, detailsOf, rowOf, unlistedOf } from './model-rows.ts';
 import type { Probing } from './probing.ts';
+import type { SpentToday } from './spending.ts';
 
 type From = 'configuration' | 'named' | 'environment' | 'found' | 'built-in';
 interface Known {
   readonly provider: Provider;
   readonly from: From;
 }
+interface Seen {
+  readonly known: readonly Known[];
+  /** What the servers answered that were asked for their models, by provider. */
+  readonly lists: ReadonlyMap<string, Listing>;
+}
 
 export interface ModelsOptions extends ModelKeysOptions {
   /** Who pays for probes, and how many there may be. */
   readonly probing: Probing;
+  readonly spent: SpentToday;
 }
 
-/** Asking a server on this host which models it has. */
-const DETECT_MS = 500;
-const FOUND_FOR_MS = 30_000;
 const PROBE_MS = 20_000;
 
 /** The models that the configuration in force, the environment and this host have. Nothing is asked before it is needed. */
 export class Models implements ModelDesk {
   readonly #options: ModelsOptions;
   readonly #keys: ModelKeys;
-  #found: { readonly at: number; readonly by: unknown; readonly providers: Promise<readonly Provider[]> } | null = null;
-
+  readonly #lists: ModelLists;
   #rests: { readonly by: unknown; readonly rests: Rests };
 
   constructor(options: ModelsOptions) {
     this.#options = options;
     this.#rests = { by: options.live.now, rests: new Rests(options.clock) };
     this.#keys = new ModelKeys(options);
+    this.#lists = new ModelLists({ ...options, keys: this.#keys });
   }
 
   /** What an agent thinks with: the model that is named, and those that stand in for it. @param wanted its own; else the default */
   async candidates(wanted?: WantedModel): Promise<readonly [Candidate, ...Candidate[]]> {
-    const known = await this.#known();
+    const { known } = await this.#seen();
     const [first, ...rest] = this.#chosen(this.#catalogOf(known), strangersOf(known), wanted).entries;
     return [this.candidate(first), ...rest.map((entry) => this.candidate(entry))];
   }
@@ -87,7 +94,7 @@ export class Models implements ModelDesk {
   }
 
   async catalog(): Promise<Catalog> {
-    return this.#catalogOf(await this.#known());
+    return this.#catalogOf((await this.#seen()).known);
   }
 
   #catalogOf(known: readonly Known[]): Catalog {
@@ -100,7 +107,7 @@ export class Models implements ModelDesk {
   // ---- answers --------------------------------------------------------------------------------------------------------
 
   async list({ includeDetails }: MethodInput<'models.list'>): Promise<MethodOutput<'models.list'>> {
-    const known = await this.#known();
+    const { known, lists } = await this.#seen(true);
     const catalog = this.#catalogOf(known);
     const chosen = this.#chosen(catalog, strangersOf(known));
     const listed = catalog.list();
@@ -123,15 +130,24 @@ export class Models implements ModelDesk {
         ...(includeDetails === true ? detailsOf(entry, thinking) : {}),
       };
     });
-    return includeDetails === true ? { models, accountSelection: AUTOMATIC } : { models };
+    const unlisted = catalog.providers.flatMap(({ name }) => {
+      const why = unlistedOf(lists.get(name));
+      return why === null ? [] : [{ provider: name, ...why }];
+    });
+    return {
+      models,
+      ...(includeDetails === true ? { accountSelection: AUTOMATIC } : {}),
+      ...(unlisted.length === 0 ? {} : { unlisted }),
+    };
   }
 
   async status(): Promise<MethodOutput<'models.status'>> {
-    const known = await this.#known();
+    const { known, lists } = await this.#seen(true);
     const { aliases } = this.#config;
+    const { agents } = this.#options.live.now.config;
     const catalog = this.#catalogOf(known);
     const strangers = strangersOf(known);
-    const { entries, why, problems } = this.#chosen(catalog, strangers);
+    const { entries, why } = this.#chosen(catalog, strangers);
     const named = new Set(entries.map(({ provider }) => provider.name));
     const unnamed = (provider: Provider) => {
       const model = strangers.has(provider.name) && !named.has(provider.name) ? talking(provider) : null;
@@ -151,11 +167,16 @@ export class Models implements ModelDesk {
         from,
         key: await this.#keyOf(provider),
         models: listed.filter((entry) => entry.provider === provider).length,
+        ...(provider.kind !== 'offline' && this.#declares(provider) ? { declared: true } : {}),
+        ...unlistedIn(lists.get(provider.name)),
         ...unnamed(provider),
       })),
     );
-    const { budget } = this.#options.live.now.config.agents.defaults;
-    return { model: first.name, why, fallbacks: rest.map(({ name }) => name), budget, aliases, providers, problems };
+    const fallbacks = rest.map(({ name }) => name);
+    const { problems, warnings } = notesOf({ catalog, agents, first, lists });
+    const spent = await this.#options.spent(agents.list);
+    const { budget } = agents.defaults;
+    return { model: first.name, why, fallbacks, budget, ...spent, aliases, providers, problems, warnings };
   }
 
   async probe(
@@ -163,22 +184,45 @@ export class Models implements ModelDesk {
     giver: Giver,
   ): ReturnType<ModelDesk['probe']> {
     const { clock, probing } = this.#options;
-    const known = await this.#known();
+    const { known } = await this.#seen();
     const catalog = this.#catalogOf(known);
     if (provider !== undefined && catalog.provider(provider) === null) return null;
     if (!probing.begin(giver)) return 'often';
     const { entries } = this.#chosen(catalog, strangersOf(known));
-    const wanted = new Map(entries.map((entry) => [entry.name, entry]));
-    for (const other of catalog.providers) {
-      if (other.kind === 'offline' || entries.some((entry) => entry.provider === other)) continue;
-      const one = choose(new Catalog([other], {}), { primary: null, fallbacks: [] }).entries[0];
-      if (one.provider === other) wanted.set(one.name, one);
+    const isAsked = ({ name }: Provider) => provider === undefined || provider === name;
+    const wanted = new Map(entries.filter((entry) => isAsked(entry.provider)).map((entry) => [entry.name, entry]));
+    const failed: Probe[] = [];
+    const others = catalog.providers.filter(
+      (other) => other.kind !== 'offline' && isAsked(other) && !entries.some((entry) => entry.provider === other),
+    );
+    for (const one of await Promise.all(others.map((other) => this.#oneOf(other, timeoutMs)))) {
+      if ('failure' in one) failed.push(one);
+      else wanted.set(one.name, one);
     }
-    const asked = [...wanted.values()].filter((entry) => provider === undefined || entry.provider.name === provider);
     const allow = (candidate: Candidate) => probing.allow(candidate);
     const ended = (attempt: Attempt) => probing.ended(attempt, giver);
     const purse = { clock, timeoutMs, allow, ended };
-    return { probes: await Promise.all(asked.map((entry) => probe(this.#candidate(entry), purse))) };
+    const probes = await Promise.all([...wanted.values()].map((entry) => probe(this.#candidate(entry), purse)));
+    return { probes: [...probes, ...failed] };
+  }
+
+  /** A model of it that can be called; where none is known it is asked for its list anew, and what that failed of is told. */
+  async #oneOf(provider: Provider, timeoutMs: number): Promise<CatalogEntry | Probe> {
+    const chosenIn = (one: Provider) => {
+      const entry = choose(new Catalog([one], {}), { primary: null, fallbacks: [] }).entries[0];
+      return entry.provider === one ? entry : null;
+    };
+    const known = chosenIn(provider);
+    if (known !== null) return known;
+    const { clock } = this.#options;
+    const beganMs = clock.monotonicMs();
+    const listing = await this.#lists.ask(provider, timeoutMs);
+    const models = listing.ok ? listing.ids.map((id) => factsOf(provider, { id })) : [];
+    const entry = chosenIn({ ...provider, models });
+    if (entry !== null) return entry;
+    const { failure, why } = listing.ok ? { failure: 'not_found', why: 'it lists no model' } : listing;
+    const durationMs = Math.round(clock.monotonicMs() - beganMs);
+    return { model: provider.name, ok: false, durationMs, tokens: null, failure, why: `asked for its models: ${why}` };
   }
 
   // ---- providers ------------------------------------------------------------------------------------------------------
@@ -192,26 +236,32 @@ export class Models implements ModelDesk {
   }
 
   /** Those of the configuration, those that a name of a model there means, else those of the environment; and this host's. */
-  async #known(): Promise<readonly Known[]> {
-    const { providers, local } = this.#config;
+  async #seen(isClose = false): Promise<Seen> {
+    const { providers } = this.#config;
     const configured = providers.map((one): Known => ({ provider: this.#providerOf(one), from: 'configuration' }));
     const named = this.#named().map((one): Known => ({ provider: one, from: 'named' }));
     const isBare = configured.length + named.length === 0;
     const given = isBare ? this.#ofEnvironment().map((one): Known => ({ provider: one, from: 'environment' })) : [];
     const set = [...configured, ...named, ...given];
-    if (!local.enabled) return set;
-    const found = await this.#local(set.map(({ provider }) => provider));
-    const filled = set.map((one) => ({
-      ...one,
-      provider: found.find(({ name }) => name === one.provider.name) ?? one.provider,
-    }));
-    const more = found.filter(({ name }) => !set.some(({ provider }) => provider.name === name));
-    return [...filled, ...more.map((provider): Known => ({ provider, from: 'found' }))];
+    const look = await this.#lists.look(
+      set.map(({ provider }) => provider),
+      isClose,
+    );
+    const from = new Map(set.map((one) => [one.provider.name, one.from]));
+    const known = look.providers.map((provider): Known => ({ provider, from: from.get(provider.name) ?? 'found' }));
+    return { known, lists: look.lists };
   }
 
-  #providerOf({ name, kind, baseUrl, apiKey, headers, models }: ProviderConfig): Provider {
+  /** Its models stand in the configuration. */
+  #declares({ name }: Provider): boolean {
+    return this.#config.providers.some((one) => one.name === name && one.models.length > 0);
+  }
+
+  #providerOf({ name, kind, baseUrl, apiKey, headers, models }: ProviderConfig, isConfigured = true): Provider {
     const isLocal = kind === 'openai-compatible' && isLoopbackUrl(baseUrl);
-    const base = { kind, baseUrl, isLocal };
+    // Whoever writes down that Ollama is here has said what it is; an address alone says nothing of who sends a bill.
+    const isFree = isLocal && isConfigured && Object.hasOwn(this.#config.local.ports, name);
+    const base = { kind, baseUrl, isLocal, ...(isFree ? { isFree } : {}) };
     const path = `models.providers.${name}`;
     const variable = apiKey === null ? this.#keys.variableOf(name) : null;
     const input: SecretInput | null = apiKey ?? (variable === null ? null : { source: 'env', id: variable });
@@ -252,58 +302,7 @@ export class Models implements ModelDesk {
 
   #bare(name: string, ports: Readonly<Record<LocalName, number>>): Provider | null {
     const known = wellKnown(name, ports);
-    return known === null ? null : this.#providerOf({ ...known, name, apiKey: null, headers: {}, models: [] });
-  }
-
-  /** Servers on this host with what they list: those at their usual ports, and those that are set up without a list. */
-  #local(set: readonly Provider[]): Promise<readonly Provider[]> {
-    const { clock, live } = this.#options;
-    const now = clock.monotonicMs();
-    const { now: by } = live;
-    if (this.#found !== null && this.#found.by === by && now - this.#found.at < FOUND_FOR_MS)
-      return this.#found.providers;
-    const { ports } = this.#config.local;
-    const free = Object.entries(ports).filter(([name]) => !set.some((provider) => provider.name === name));
-    const unlisted = set.filter((provider) => {
-      return provider.isLocal && provider.models.length === 0 && !this.#needsProgram(provider);
-    });
-    const providers = Promise.all([
-      detectLocal(Object.fromEntries(free), { clock, deadlineMs: DETECT_MS }),
-      ...unlisted.map(async (provider) => {
-        const models = await this.#listed(provider);
-        return models === null ? [] : [{ ...provider, models }];
-      }),
-    ]).then((all) => all.flat());
-    this.#found = { at: now, by, providers };
-    return providers;
-  }
-
-  /** Whoever may only read starts no programs: a provider whose key or header is not at hand is not asked for its list. */
-  #needsProgram({ name }: Provider): boolean {
-    const declared = this.#config.providers.find((one) => one.name === name);
-    const path = `models.providers.${name}`;
-    return !(
-      this.#keys.isAtHand(`${path}.apiKey`, declared?.apiKey ?? null) &&
-      Object.entries(declared?.headers ?? {}).every(([header, input]) =>
-        this.#keys.isAtHand(`${path}.headers.${header}`, input),
-      )
-    );
-  }
-
-  async #listed(provider: Provider): Promise<readonly ModelFacts[] | null> {
-    const deadline = new AbortController();
-    const cancel = this.#options.clock.after(DETECT_MS, () => deadline.abort());
-    try {
-      const { key, headers } = await provider.credentials();
-      const all = { ...headers, ...(key === null ? {} : { authorization: `Bearer ${key}` }) };
-      const ids = await listedBy(provider.baseUrl, all, deadline.signal);
-      return ids === null ? null : ids.map((id) => factsOf(provider, { id }));
-    } catch {
-      // Its key can't be had: `status` says so.
-      return null;
-    } finally {
-      cancel();
-    }
+    return known === null ? null : this.#providerOf({ ...known, name, apiKey: null, headers: {}, models: [] }, false);
   }
 
   // ---- keys -----------------------------------------------------------------------------------------------------------
@@ -334,6 +333,11 @@ export class Models implements ModelDesk {
       return state('unresolved', isFailure(error) ? error.why : 'it cannot be had');
     }
   }
+}
+
+function unlistedIn(listing: Listing | undefined) {
+  const unlisted = unlistedOf(listing);
+  return unlisted === null ? {} : { unlisted };
 }
 
 const AUTOMATIC = { kind: 'automatic', label: 'Automatic account selection' } as const;

@@ -1,7 +1,7 @@
 import type { Giver } from '../core/authz/principal.ts';
 import type { Instant } from '../core/base/instant.ts';
 import type { Row, RowBody } from '../core/conversation/row.ts';
-import type { RunState } from '../core/conversation/run.ts';
+import type { RunEnd, RunState } from '../core/conversation/run.ts';
 import type { SessionId, SessionKey, SessionState, Usage } from '../core/conversation/session.ts';
 import type { RunId } from '../core/lane/lane.ts';
 
@@ -40,6 +40,8 @@ export interface Spending {
   readonly costMicros: number;
   /** Runs that took something whose price isn't known. */
   readonly unpriced: number;
+  /** Runs that took nothing: no model was asked in them, or what they said was answered in another one. */
+  readonly idle: number;
 }
 
 export interface SessionReader {
@@ -63,10 +65,15 @@ export interface SessionReader {
   }): Promise<readonly SessionState[]>;
   /** Agents that have a session, by name. */
   agents(): Promise<readonly string[]>;
-  /** By whom sessions were begun since an instant: one for each session. */
+  /**
+   * By whom conversations were begun since an instant: one for each that stands, and one for each that was begun by a reset
+   * since and reset again, of whoever began the one that stands there now.
+   */
   begunSince(at: Instant): Promise<readonly Giver[]>;
   /** `null`: there is none, or no more. */
   conversation(id: SessionId): Promise<Conversation | null>;
+  /** Conversations under a key that were reset, the newest reset first. */
+  earlier(key: SessionKey, limit: number): Promise<readonly Conversation[]>;
   /** Conversations of an agent that were reset, the oldest reset first. */
   resets(filter: { readonly agent: string; readonly limit: number }): Promise<readonly Conversation[]>;
   /** Of all rows of an agent's conversations; see `Conversation.bytes`. */
@@ -110,6 +117,8 @@ export interface SessionWriter extends SessionReader {
 
 export interface RunReader {
   load(id: RunId): Promise<RunState | null>;
+  /** How those of them ended that are known and have: nothing else of them is read. */
+  ends(ids: readonly RunId[]): Promise<ReadonlyMap<RunId, RunEnd>>;
   /** Those that have not ended, in the order in which they were accepted. */
   open(): Promise<readonly RunState[]>;
   /** Newest first. */

@@ -1,3 +1,4 @@
+import type { RowBody } from '../core/conversation/row.ts';
 import type { RunState } from '../core/conversation/run.ts';
 import type { SessionState, Usage } from '../core/conversation/session.ts';
 
@@ -25,6 +26,11 @@ export function checkSession(session: SessionState, stored: number): void {
   whole(what, { createdAt, updatedAt }, Number.MIN_SAFE_INTEGER);
   ofUsage(what, usage);
   if (compacted > rows) throw new RangeError(`${what}: ${compacted} of ${rows} rows are summed up`);
+}
+
+/** @throws RangeError for a row that would not be understood when it is read */
+export function checkBody(session: string, seq: number, body: RowBody): void {
+  if (body.kind === 'assistant') ofUsage(`conversation ${session}: row ${seq}`, body.usage);
 }
 
 /** @param last the number of the last stored row, 0 without one @throws RangeError */

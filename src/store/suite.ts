@@ -8,6 +8,7 @@ import { keptRules } from './suite/kept.ts';
 import { roomRules } from './suite/room.ts';
 import { runRules } from './suite/run.ts';
 import { sessionRules } from './suite/session.ts';
+import { sumRules } from './suite/sum.ts';
 import { transactionRules } from './suite/transaction.ts';
 import { transcriptRules } from './suite/transcript.ts';
 
@@ -28,7 +29,7 @@ export interface Held {
   reopen(): Promise<void>;
 }
 
-/** Holds a driver to S1–S21 and S31–S50 (README.md). `make` is called for each rule. */
+/** Holds a driver to S1–S21 and S31–S52 (README.md). `make` is called for each rule. */
 export function registerStoreContract(name: string, make: () => Subject): void {
   describe(`rule S (store contract): ${name}`, () => {
     let subject: Subject;
@@ -62,5 +63,6 @@ export function registerStoreContract(name: string, make: () => Subject): void {
     transcriptRules(held);
     runRules(held);
     keptRules(held);
+    sumRules(held);
   });
 }

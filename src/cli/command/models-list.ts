@@ -2,28 +2,52 @@ import { EXIT, Failure } from '../../system/failure.ts';
 import { claimText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { painter } from '../output.ts';
+import { renderParts, warn } from '../part.ts';
 import { callGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
+import { listRemedy, PAGE } from './models-remedy.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
 /** `latchkey models list [--provider NAME]`: what can be asked, and what is known of it. */
 export async function modelsList(context: Context, _args: readonly string[], options: Row): Promise<number> {
   const wanted = textOf(options.provider);
-  const all = recordsOf(recordOf(await callGateway(context, 'models.list')).models);
-  const models = wanted === null ? all : all.filter((row) => row.provider === wanted);
-  if (wanted !== null && models.length === 0) {
-    throw new Failure(EXIT.failed, {
-      what: `no model of '${wanted}' is known`,
-      why: 'the provider is not set up, is not there now, or its models are not listed: it may be asked by their names',
-      run: `${context.command} models status`,
-    });
-  }
-  print(context, { models }, () => render(context, models));
+  const answer = recordOf(await callGateway(context, 'models.list'));
+  const of = (rows: readonly Row[]) => (wanted === null ? rows : rows.filter((row) => row.provider === wanted));
+  const models = of(recordsOf(answer.models));
+  const unlisted = of(recordsOf(answer.unlisted));
+  if (wanted !== null && models.length === 0) throw modelless(context, wanted, unlisted[0]);
+  print(context, unlisted.length === 0 ? { models } : { models, unlisted }, () => render(context, models, unlisted));
   return EXIT.ok;
 }
 
-function render(context: Context, models: readonly Row[]): string {
+function modelless(context: Context, provider: string, unlisted: Row | undefined): Failure {
+  const why =
+    'the provider is not set up, is not there now, or its models are not listed: it may be asked by their names';
+  return new Failure(EXIT.failed, {
+    what: `no model of '${provider}' is known`,
+    why: unlisted === undefined ? why : `asked for its models: ${claimText(textOf(unlisted.why) ?? '?')}`,
+    run:
+      unlisted === undefined
+        ? `${context.command} models status`
+        : listRemedy(context, provider, textOf(unlisted.failure)),
+  });
+}
+
+/** Behind the table: who gave no list and why, and what an unknown price means. */
+function notes(context: Context, models: readonly Row[], unlisted: readonly Row[]): string {
+  const parts = unlisted.map((row) => {
+    const name = textOf(row.provider) ?? '?';
+    const failure = textOf(row.failure);
+    const what = failure === 'auth' ? 'its key is refused, or is missing' : "its models can't be listed";
+    return warn(name, `${what}: ${textOf(row.why) ?? '?'}`, listRemedy(context, name, failure));
+  });
+  const unpriced = models.some((row) => costOf(row) === 'unknown');
+  const price = `Under a bound in money a model of unknown price is not called: declare its cost (${PAGE}).\n`;
+  return `${unpriced ? `\n${price}` : ''}${parts.length === 0 ? '' : `\n${renderParts(parts, painter(context.output.colour))}`}`;
+}
+
+function render(context: Context, models: readonly Row[], unlisted: readonly Row[]): string {
   const paint = painter(context.output.colour);
   const rows = models.map((row) => [nameOf(row), windowOf(row), costOf(row), notesOf(row)]);
   const heads = ['MODEL', 'WINDOW', '$/M IN, OUT', ''];
@@ -35,7 +59,7 @@ function render(context: Context, models: readonly Row[]): string {
       .map((cell, i) => cell.padEnd(widths[i] ?? 0))
       .join('  ')
       .trimEnd();
-  return `${[paint('bold', line(heads)), ...rows.map(line)].join('\n')}\n`;
+  return `${[paint('bold', line(heads)), ...rows.map(line)].join('\n')}\n${notes(context, models, unlisted)}`;
 }
 
 function nameOf(row: Row): string {
@@ -58,6 +82,7 @@ function notesOf(row: Row): string {
     ...textsOf(row.tags),
     ...(row.local === true && row.provider !== 'offline' ? ['on this host'] : []),
     ...(row.available === true ? [] : ['its key is missing']),
+    ...(row.listed === false ? ['in no list'] : []),
   ];
   return claimText(notes.join(', '));
 }

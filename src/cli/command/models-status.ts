@@ -1,23 +1,37 @@
-import { EXIT } from '../../system/failure.ts';
-import { claimText, escapeText, truncateBytes } from '../../system/text.ts';
+import { EXIT, Failure } from '../../system/failure.ts';
+import { claimText, escapeText, nearest, truncateBytes } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { painter } from '../output.ts';
 import { fail, ok, type Part, renderParts, unseen, warn } from '../part.ts';
 import { withGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
+import {
+  isKeyless,
+  isProviderName,
+  isShut,
+  listRemedy,
+  PAGE,
+  probeRemedy,
+  setKey,
+  setModel,
+  wantsKey,
+} from './models-remedy.ts';
+import { spentLines } from './models-spent.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
 /** A call to a slow model takes longer than any other command. */
 const PROBE_MS = 20_000;
 
-/** `latchkey models status [--probe]`: exit 1 where what agents think with can't be asked, or a call that was made failed. */
+/** `latchkey models status [--probe]`: exit 1 where what is set up can't be asked, or a call that was made failed. */
 export async function modelsStatus(context: Context, _args: readonly string[], options: Row): Promise<number> {
   const wanted = textOf(options.provider);
   const timeoutMs = context.globals.timeout ?? PROBE_MS;
-  const patient = options.probe === true ? { ...context, timeoutMs: timeoutMs + 5_000 } : context;
+  // A list that is asked for anew has as long as the call behind it.
+  const patient = options.probe === true ? { ...context, timeoutMs: 2 * timeoutMs + 5_000 } : context;
   const { status, probes } = await withGateway(patient, async (call) => {
     const found = recordOf(await call('models.status'));
+    if (wanted !== null) checkProvider(context, wanted, found, options.probe === true);
     if (options.probe !== true) return { status: found, probes: null };
     const params = { timeoutMs, ...(wanted === null ? {} : { provider: wanted }) };
     return { status: found, probes: recordsOf(recordOf(await call('models.probe', params)).probes) };
@@ -27,67 +41,81 @@ export async function modelsStatus(context: Context, _args: readonly string[], o
   return failed || !isFit(status) ? EXIT.failed : EXIT.ok;
 }
 
+/** @throws Failure for one that is not there */
+function checkProvider(context: Context, wanted: string, status: Row, probes: boolean): void {
+  const names = recordsOf(status.providers).flatMap(({ name }) => textOf(name) ?? []);
+  if (names.includes(wanted)) return;
+  const near = nearest(wanted, names.filter(isProviderName));
+  const line = `${context.command} models status`;
+  throw new Failure(EXIT.failed, {
+    what: `no provider '${claimText(wanted)}' is set up`,
+    why:
+      near === null
+        ? 'models.providers does not name it, and no server of that name is here'
+        : `did you mean '${near}'?`,
+    run: near === null ? line : `${line}${probes ? ' --probe' : ''} --provider ${near}`,
+  });
+}
+
 function render(context: Context, status: Row, probes: readonly Row[] | null): string {
   const paint = painter(context.output.colour);
   const model = textOf(status.model) ?? '?';
   const fallbacks = textsOf(status.fallbacks);
+  const providers = recordsOf(status.providers);
+  const isBare = providers.every(({ kind }) => kind === 'offline');
   const head = [
     `${paint('bold', claimText(model))}   (${claimText(textOf(status.why) ?? '')})`,
     ...(fallbacks.length === 0 ? [] : [`  then     ${escapeText(truncateBytes(fallbacks.join(', '), 4_096))}`]),
-    ...budgetOf(recordOf(status.budget)),
-    ...(model.startsWith('offline/') ? [`  the built-in model is no intelligence: ${HINT}`] : []),
+    ...spentLines(status),
+    ...(model.startsWith('offline/') ? hintLines(context, isBare) : []),
   ];
   const parts = [
-    ...recordsOf(status.providers).map((row) => providerPart(context, row)),
+    ...providers.map((row) => providerPart(context, row)),
     ...textsOf(status.problems).map((problem) => fail('name', problem, `${context.command} models list`)),
-    ...(probes ?? []).map((row) => probePart(context, row)),
+    ...textsOf(status.warnings).map((warning) => warn('model', warning, DECLARE)),
+    ...(probes ?? []).map((row) => probePart(context, row, status)),
   ];
   return `${head.join('\n')}\n\n${renderParts(parts, paint)}`;
 }
 
-/** Every name leads somewhere, and the first model's provider has the key that it wants. */
+const DECLARE = `declare the model in models.providers, with reasoning: true where it thinks: ${PAGE}`;
+
+/** The built-in model answers: what gives agents one that thinks. */
+function hintLines(context: Context, isBare: boolean): readonly string[] {
+  const say = '  the built-in model is no intelligence';
+  if (!isBare) return [`${say}: it answers because no other one can be asked`];
+  return [
+    `${say}; start a server such as Ollama on this host, or set a key:`,
+    `           ${context.command} config set models.providers.anthropic.apiKey -   (or openai, google, openrouter; ${PAGE})`,
+  ];
+}
+
+/** Every name leads somewhere, what is set up lets itself be asked, and the first model's provider has the key that it wants. */
 function isFit(status: Row): boolean {
   const provider = (textOf(status.model) ?? '').split('/')[0];
-  const row = recordsOf(status.providers).find(({ name }) => name === provider);
-  return textsOf(status.problems).length === 0 && (row === undefined || !isKeyless(row));
-}
-
-/** A compatible server may be anybody's, and may want none. */
-function wantsKey({ name, kind }: Row): boolean {
-  return kind !== 'openai-compatible' || name === 'openrouter';
-}
-
-/** It can't be asked as it is: the key that it wants is not there, or can't be had. */
-export function isKeyless(row: Row): boolean {
-  const { state } = recordOf(row.key);
-  return state === 'unresolved' || (state === 'missing' && wantsKey(row));
-}
-
-/** Of a provider, as the configuration takes it; and of a model of it, of which a shell thinks nothing. */
-const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
-const MODEL = /^[a-z0-9][a-z0-9_-]{0,63}\/[A-Za-z0-9][\w.:/@+-]{0,255}$/;
-
-const HINT = 'set a key, or start a local server';
-
-function budgetOf({ tokensPerDay, usdPerDay }: Row): readonly string[] {
-  const [tokens, dollars] = [numberOf(tokensPerDay), numberOf(usdPerDay)];
-  const bounds = [...(tokens === null ? [] : [`${tokens} tokens`]), ...(dollars === null ? [] : [`$${dollars}`])];
-  return bounds.length === 0 ? [] : [`  a day    ${bounds.join(', ')} for each agent`];
+  const providers = recordsOf(status.providers);
+  const row = providers.find(({ name }) => name === provider);
+  return textsOf(status.problems).length === 0 && !providers.some(isShut) && (row === undefined || !isKeyless(row));
 }
 
 function providerPart(context: Context, row: Row): Part {
   const name = textOf(row.name) ?? '?';
   const { state, from, why } = recordOf(row.key);
   const place = textOf(from) ?? '';
-  const at = textOf(row.baseUrl);
-  const count = numberOf(row.models) ?? 0;
-  const about = [at ?? 'built in', count === 1 ? '1 model listed' : `${count} models listed`];
-  const setKey = NAME.test(name)
-    ? `${context.command} config set models.providers.${name}.apiKey -`
-    : `${context.command} models list`;
-  const detail = (key: string) => [...about, key].join(', ');
+  const detail = (...more: readonly string[]) =>
+    [textOf(row.baseUrl) ?? 'built in', ...countOf(row), ...more].join(', ');
   if (row.unnamed !== undefined) {
-    return warn(name, detail("its listener may be another user's: not used before it is named"), useOf(context, row));
+    const stranger = detail("its listener may be another user's: not used before it is named");
+    return warn(name, stranger, setModel(context, textOf(row.unnamed) ?? ''));
+  }
+  if (state === 'unresolved') return fail(name, detail(`key: ${place}: ${textOf(why) ?? '?'}`), setKey(context, name));
+  if (row.unlisted !== undefined) {
+    const { failure, why: because } = recordOf(row.unlisted);
+    const kind = textOf(failure);
+    const key = state === 'missing' || state === 'unneeded' ? 'it wants a key' : `its key is refused (${place})`;
+    const what = kind === 'auth' ? key : kind === 'network' ? 'it is out of reach' : "its models can't be listed";
+    const said = detail(`${what}: ${textOf(because) ?? '?'}`);
+    return (isShut(row) ? fail : warn)(name, said, listRemedy(context, name, kind));
   }
   switch (state) {
     case 'present':
@@ -97,23 +125,25 @@ function providerPart(context: Context, row: Row): Part {
     case 'unread':
       return unseen(name, detail(`key: ${place}, not asked for yet`));
     case 'missing':
-      return wantsKey(row) ? warn(name, detail('no key'), setKey) : ok(name, detail('no key'));
+      return wantsKey(row) ? warn(name, detail('no key'), setKey(context, name)) : ok(name, detail('no key'));
     default:
-      return fail(name, detail(`key: ${place}: ${textOf(why) ?? '?'}`), setKey);
+      return fail(name, detail(`key: ${place}: ${textOf(why) ?? '?'}`), setKey(context, name));
   }
 }
 
-/** Names come from a gateway that may lie, and models from whoever listens: in a command stands what is nothing else. */
-function useOf(context: Context, row: Row): string {
-  const model = textOf(row.unnamed) ?? '';
-  return MODEL.test(model) ? `${context.command} models set ${model}` : `${context.command} models list`;
+function countOf(row: Row): readonly string[] {
+  const count = numberOf(row.models) ?? 0;
+  if (count === 0 && row.unlisted !== undefined) return [];
+  const models = count === 1 ? '1 model' : `${count} models`;
+  return [`${models} ${row.declared === true ? 'declared' : 'listed'}`];
 }
 
-function probePart(context: Context, row: Row): Part {
+function probePart(context: Context, row: Row, status: Row): Part {
   const model = textOf(row.model) ?? '?';
   const tokens = numberOf(row.tokens);
   const cost = tokens === null ? '' : `, ${tokens} tokens`;
   if (row.ok === true) return ok('probe', `${model}: answered in ${numberOf(row.durationMs) ?? '?'} ms${cost}`);
-  const why = `${model}: ${textOf(row.failure) ?? '?'}: ${textOf(row.why) ?? '?'}`;
-  return fail('probe', why, `${context.command} config get models.providers`);
+  const failure = textOf(row.failure);
+  const why = `${model}: ${failure ?? '?'}: ${textOf(row.why) ?? '?'}`;
+  return fail('probe', why, probeRemedy(context, model, failure, status));
 }

@@ -10,7 +10,7 @@ type Row = Readonly<Record<string, unknown>>;
 const DAYS = 30;
 const DAYS_MAX = 366;
 
-/** `latchkey usage [--days N] [--agent ID]`: what the agents took, day by day. */
+/** `latchkey usage [--days N] [--agent ID]`: what the agents took, day by day and by agent. */
 export async function usage(context: Context, _args: readonly string[], options: Row): Promise<number> {
   const agentId = textOf(options.agent);
   const days = daysOf(context, options.days);
@@ -32,23 +32,36 @@ function daysOf(context: Context, given: unknown): number {
 }
 
 function render(context: Context, answer: Row): string {
-  const paint = painter(context.output.colour);
   // A day without anything is no line of its own: a month would be mostly those.
   const days = recordsOf(answer.daily).filter((day) => numberOf(day.runs) !== 0);
   const totals = recordOf(answer.totals);
-  const heads = ['DAY', 'RUNS', 'IN', 'OUT', 'CACHED', 'COST'];
-  const rows = [...days.map((day) => cells(textOf(day.date) ?? '?', day)), cells('total', totals)];
-  const widths = heads.map((head, i) => Math.max(head.length, ...rows.map((row) => (row[i] ?? '').length)));
-  const line = (row: readonly string[]) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ');
+  const agents = recordsOf(answer.agents);
+  const byDay = [...days.map((day) => cells(textOf(day.date) ?? '?', day)), cells('total', totals)];
+  const byAgent = agents.map((one) => cells(textOf(one.agentId) ?? '?', one));
   const missing = numberOf(totals.missingCostEntries) ?? 0;
+  const idle = numberOf(totals.idleRuns) ?? 0;
   const whole = textOf(answer.wholeFrom);
   const notes = [
     `The last ${numberOf(answer.days) ?? '?'} days, in ${escapeText(textOf(answer.zone) ?? 'the zone of the gateway')}.`,
-    ...(missing === 0 ? [] : [`${missing} runs are in no cost: the price of their model is not known.`]),
+    ...(missing === 0
+      ? []
+      : [`Of these runs ${missing} took what is in no cost: the price of the model is not known.`]),
+    ...(idle === 0 ? [] : [`${idle} more took nothing: commands to the gateway, calls that were refused, words that`]),
+    ...(idle === 0 ? [] : ['were answered with others.']),
     ...(whole === null ? [] : [`Before ${escapeText(whole)} runs may be forgotten: session.maintenance.runRetention.`]),
   ];
-  return `${[paint('bold', line(heads)), ...rows.map(line)].join('\n')}\n\n${notes.join('\n')}\n`;
+  // One agent alone is the total.
+  const tables = [table(context, 'DAY', byDay), ...(byAgent.length > 1 ? [table(context, 'AGENT', byAgent)] : [])];
+  return `${tables.join('\n')}\n${notes.join('\n')}\n`;
+}
+
+function table(context: Context, first: string, rows: readonly (readonly string[])[]): string {
+  const paint = painter(context.output.colour);
+  const heads = [first, 'RUNS', 'IN', 'OUT', 'CACHED', 'COST'];
+  const widths = heads.map((head, i) => rows.reduce((most, row) => Math.max(most, (row[i] ?? '').length), head.length));
+  const line = (row: readonly string[]) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ');
+  return `${[paint('bold', line(heads)), ...rows.map(line)].join('\n')}\n`;
 }
 
 function cells(name: string, row: Row): readonly string[] {

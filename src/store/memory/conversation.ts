@@ -1,8 +1,9 @@
 import type { Giver } from '../../core/authz/principal.ts';
 import type { Instant } from '../../core/base/instant.ts';
 import type { Row } from '../../core/conversation/row.ts';
-import { isOver, type RunState } from '../../core/conversation/run.ts';
+import { isOver, type RunEnd, type RunState } from '../../core/conversation/run.ts';
 import {
+  added,
   agentOf,
   NO_USAGE,
   plus,
@@ -12,7 +13,7 @@ import {
 } from '../../core/conversation/session.ts';
 import type { RunId } from '../../core/lane/lane.ts';
 import type { Life } from '../life.ts';
-import { checkNext, checkRun, checkSession } from '../sound.ts';
+import { checkBody, checkNext, checkRun, checkSession } from '../sound.ts';
 import {
   type Conversation,
   type RunWriter,
@@ -89,7 +90,14 @@ export class MemorySessions implements SessionWriter {
   }
 
   async begunSince(at: Instant): Promise<readonly Giver[]> {
-    return [...this.#t.sessions.values()].flatMap((s) => (s.createdAt >= at ? [s.giver] : []));
+    const resets = [...this.#t.conversations.values()];
+    return [...this.#t.sessions.values()].flatMap(({ key, giver, createdAt }) => {
+      if (createdAt < at) return [];
+      const again = resets.filter(
+        (one) => one.key === key && (one.resetAt ?? -1) >= at && (one.resetAt ?? 0) < createdAt,
+      );
+      return [giver, ...again.map(() => giver)];
+    });
   }
 
   async conversation(id: SessionId): Promise<Conversation | null> {
@@ -103,6 +111,13 @@ export class MemorySessions implements SessionWriter {
     const own = [...this.#t.conversations].filter(([, { key }]) => agentOf(key) === agent);
     const all = await Promise.all(own.map(([id]) => this.conversation(id)));
     return all.filter((one) => one !== null);
+  }
+
+  async earlier(key: SessionKey, limit: number): Promise<readonly Conversation[]> {
+    return (await this.#ofAgent(agentOf(key)))
+      .filter((one) => one.key === key && one.resetAt !== null)
+      .sort((a, b) => (b.resetAt ?? 0) - (a.resetAt ?? 0) || (a.id < b.id ? 1 : -1))
+      .slice(0, Math.max(0, limit));
   }
 
   async resets({ agent, limit }: { readonly agent: string; readonly limit: number }): Promise<readonly Conversation[]> {
@@ -154,6 +169,7 @@ export class MemorySessions implements SessionWriter {
     const have = this.#rows(id);
     if (!conversations.has(id)) throw new RangeError(`conversation ${id} is not known`);
     checkNext(id, row.seq, this.#last(id));
+    checkBody(id, row.seq, row.body);
     rows.set(id, [...have, frozen({ session: id, seq: row.seq, at: row.at, run: row.run, body: row.body })]);
   }
 
@@ -219,6 +235,15 @@ export class MemoryRuns implements RunWriter {
     return this.#runs.get(id) ?? null;
   }
 
+  async ends(ids: readonly RunId[]): Promise<ReadonlyMap<RunId, RunEnd>> {
+    return new Map(
+      ids.flatMap((id) => {
+        const end = this.#runs.get(id)?.end;
+        return end == null ? [] : [[id, end] as const];
+      }),
+    );
+  }
+
   async open(): Promise<readonly RunState[]> {
     return [...this.#runs.values()].filter((run) => !isOver(run));
   }
@@ -236,8 +261,8 @@ export class MemoryRuns implements RunWriter {
     for (const run of this.#runs.values()) {
       if (agentOf(run.key) !== agent || (run.endedAt !== null && run.endedAt < since)) continue;
       const { input, output, cacheRead, cacheWrite } = run.usage;
-      tokens += input + output + cacheRead + cacheWrite;
-      costMicros += run.costMicros ?? 0;
+      tokens = added(tokens, input, output, cacheRead, cacheWrite);
+      costMicros = added(costMicros, run.costMicros ?? 0);
     }
     return { tokens, costMicros };
   }
@@ -247,7 +272,7 @@ export class MemoryRuns implements RunWriter {
   }
 
   async used(agent: string, from: Instant, to: Instant | null): Promise<Spending> {
-    let sum: Spending = { runs: 0, usage: NO_USAGE, costMicros: 0, unpriced: 0 };
+    let sum: Spending = { runs: 0, usage: NO_USAGE, costMicros: 0, unpriced: 0, idle: 0 };
     for (const { key, endedAt, usage, costMicros } of this.#runs.values()) {
       const isIn = endedAt === null ? to === null : endedAt >= from && (to === null || endedAt < to);
       if (agentOf(key) !== agent || !isIn) continue;
@@ -255,8 +280,9 @@ export class MemoryRuns implements RunWriter {
       sum = {
         runs: sum.runs + 1,
         usage: plus(sum.usage, usage),
-        costMicros: sum.costMicros + (costMicros ?? 0),
+        costMicros: added(sum.costMicros, costMicros ?? 0),
         unpriced: sum.unpriced + (costMicros === null && tokens > 0 ? 1 : 0),
+        idle: sum.idle + (tokens === 0 ? 1 : 0),
       };
     }
     return sum;

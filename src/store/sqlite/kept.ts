@@ -34,6 +34,17 @@ export function conversationAt(sql: Session, id: SessionId): Conversation | null
   return row === undefined ? null : conversationOf(row);
 }
 
+/** By the index of keys: how many others were reset doesn't matter. */
+export function earlierOf(sql: Session, key: SessionKey, limit: number): readonly Conversation[] {
+  return sql
+    .all<ConversationRow>(
+      `SELECT ${COLUMNS} FROM conversation WHERE key = ? AND reset_at IS NOT NULL ORDER BY reset_at DESC, id DESC LIMIT ?`,
+      JSON.stringify(key),
+      Math.max(0, limit),
+    )
+    .map(conversationOf);
+}
+
 export function resetsOf(sql: Session, agent: string, limit: number): readonly Conversation[] {
   return sql
     .all<ConversationRow>(
@@ -50,9 +61,17 @@ export function bytesOf(sql: Session, agent: string): number {
 }
 
 export function giversSince(sql: Session, at: Instant): readonly Giver[] {
-  return sql
-    .all<{ giver: string }>('SELECT giver FROM session WHERE created_at >= ?', at)
-    .map(({ giver }) => giverAlone({ table: 'session', column: 'giver', row: `since ${at}` }, giver));
+  type Begun = { readonly giver: string };
+  const standing = sql.all<Begun>('SELECT giver FROM session WHERE created_at >= ?', at);
+  // Begun by a reset: by the one before them, which was at `at` or later, and not the last.
+  const reset = sql.all<Begun>(
+    `SELECT s.giver FROM conversation c CROSS JOIN session s ON s.key = c.key
+     WHERE c.reset_at >= ? AND c.reset_at < s.created_at`,
+    at,
+  );
+  return [...standing, ...reset].map(({ giver }) =>
+    giverAlone({ table: 'session', column: 'giver', row: `since ${at}` }, giver),
+  );
 }
 
 /** Each name once, in order, by one step along the index for each: however many rows have it. */

@@ -78,6 +78,11 @@ const READ: { readonly [K in EndKind]: (cell: Cell, end: Fields) => Extract<RunE
 };
 const ENDS = Object.keys(READ) as EndKind[];
 
+/** Of the run whose id is stored as `row`. */
+export function endAt(row: string, json: string): RunEnd {
+  return endOf({ table: 'run', column: 'ending', row }, json);
+}
+
 function endOf(cell: Cell, json: string): RunEnd {
   const end = objectOf(cell, json);
   return READ[oneOf(cell, end.kind, ENDS)](cell, end);

@@ -1,21 +1,28 @@
 import type { Instant } from '../../core/base/instant.ts';
-import type { RunState } from '../../core/conversation/run.ts';
-import { agentOf, plus, type SessionKey } from '../../core/conversation/session.ts';
+import type { RunEnd, RunState } from '../../core/conversation/run.ts';
+import { added, agentOf, plus, type SessionKey } from '../../core/conversation/session.ts';
 import type { RunId } from '../../core/lane/lane.ts';
 import { checkRun } from '../sound.ts';
 import { type RunReader, type RunWriter, type Saying, type Spending, StaleRevision } from '../store.ts';
 import { agentsIn } from './kept.ts';
-import { type RunRow, runOf } from './runrows.ts';
+import { endAt, type RunRow, runOf } from './runrows.ts';
 import { textOf } from './said.ts';
 import type { Session } from './session.ts';
 import type { UsageColumns } from './sessionrows.ts';
 
+// A row holds at most 2^53 - 1 of each: four of them are no overflow yet, many are.
 const TOKENS = 'input + output + cache_read + cache_write AS tokens, cost_micros AS cost';
+
+/** A sum that never overflows and is never more than a whole number can be, whatever the rows hold. */
+function sumOf(what: string, name: string): string {
+  return `CAST(min(total(${what}), ${Number.MAX_SAFE_INTEGER}) AS INTEGER) AS ${name}`;
+}
 
 interface UsedRow extends UsageColumns {
   readonly runs: number;
   readonly cost: number;
   readonly unpriced: number;
+  readonly idle: number;
 }
 
 /** `n` numbers the runs in the order in which they were first saved, whatever the clock said. */
@@ -29,6 +36,18 @@ export class SqliteRunReader implements RunReader {
   async load(id: RunId): Promise<RunState | null> {
     const row = this.session.get<RunRow>('SELECT * FROM run WHERE id = ?', JSON.stringify(id));
     return row === undefined ? null : runOf(row);
+  }
+
+  async ends(ids: readonly RunId[]): Promise<ReadonlyMap<RunId, RunEnd>> {
+    const found = new Map<RunId, RunEnd>();
+    for (const id of ids) {
+      const row = this.session.get<{ ending: string | null }>(
+        'SELECT ending FROM run WHERE id = ?',
+        JSON.stringify(id),
+      );
+      if (row?.ending != null) found.set(id, endAt(JSON.stringify(id), row.ending));
+    }
+    return found;
   }
 
   async open(): Promise<readonly RunState[]> {
@@ -50,7 +69,7 @@ export class SqliteRunReader implements RunReader {
 
   async spent(agent: string, since: Instant): Promise<{ readonly tokens: number; readonly costMicros: number }> {
     const row = this.session.get<{ tokens: number; cost: number }>(
-      `SELECT coalesce(sum(tokens), 0) AS tokens, coalesce(sum(cost), 0) AS cost FROM
+      `SELECT ${sumOf('tokens', 'tokens')}, ${sumOf('cost', 'cost')} FROM
          (SELECT ${TOKENS} FROM run WHERE agent = ? AND ended_at >= ?
           UNION ALL SELECT ${TOKENS} FROM run WHERE agent = ? AND ended_at IS NULL)`,
       agent,
@@ -70,24 +89,35 @@ export class SqliteRunReader implements RunReader {
     return [ended, ...open].reduce((a, b) => ({
       runs: a.runs + b.runs,
       usage: plus(a.usage, b.usage),
-      costMicros: a.costMicros + b.costMicros,
+      costMicros: added(a.costMicros, b.costMicros),
       unpriced: a.unpriced + b.unpriced,
+      idle: a.idle + b.idle,
     }));
   }
 
   #sum(when: string, agent: string, ...instants: readonly Instant[]): Spending {
     const row = this.session.get<UsedRow>(
-      `SELECT count(*) AS runs, coalesce(sum(input), 0) AS input, coalesce(sum(output), 0) AS output,
-         coalesce(sum(cache_read), 0) AS cache_read, coalesce(sum(cache_write), 0) AS cache_write,
-         coalesce(sum(cost_micros), 0) AS cost,
-         coalesce(sum(cost_micros IS NULL AND input + output + cache_read + cache_write > 0), 0) AS unpriced
+      `SELECT count(*) AS runs, ${sumOf('input', 'input')}, ${sumOf('output', 'output')},
+         ${sumOf('cache_read', 'cache_read')}, ${sumOf('cache_write', 'cache_write')},
+         ${sumOf('cost_micros', 'cost')},
+         coalesce(sum(cost_micros IS NULL AND input + output + cache_read + cache_write > 0), 0) AS unpriced,
+         coalesce(sum(input + output + cache_read + cache_write = 0), 0) AS idle
        FROM run WHERE agent = ? AND ${when}`,
       agent,
       ...instants,
     );
-    const { runs = 0, input = 0, output = 0, cache_read = 0, cache_write = 0, cost = 0, unpriced = 0 } = row ?? {};
+    const {
+      runs = 0,
+      input = 0,
+      output = 0,
+      cache_read = 0,
+      cache_write = 0,
+      cost = 0,
+      unpriced = 0,
+      idle = 0,
+    } = row ?? {};
     const usage = { input, output, cacheRead: cache_read, cacheWrite: cache_write };
-    return { runs, usage, costMicros: cost, unpriced };
+    return { runs, usage, costMicros: cost, unpriced, idle };
   }
 
   async saying(id: RunId): Promise<Saying | null> {

@@ -10,7 +10,7 @@ import {
   type SessionWriter,
   StaleRevision,
 } from '../store.ts';
-import { agentsIn, bytesOf, conversationAt, cutRows, forgetReset, giversSince, resetsOf } from './kept.ts';
+import { agentsIn, bytesOf, conversationAt, cutRows, earlierOf, forgetReset, giversSince, resetsOf } from './kept.ts';
 import { jsonOrNull, textOf } from './said.ts';
 import type { Session } from './session.ts';
 import { type SessionRow, sessionOf } from './sessionrows.ts';
@@ -88,6 +88,10 @@ export class SqliteSessionReader implements SessionReader {
 
   async conversation(id: SessionId): Promise<Conversation | null> {
     return conversationAt(this.sql, id);
+  }
+
+  async earlier(key: SessionKey, limit: number): Promise<readonly Conversation[]> {
+    return earlierOf(this.sql, key, limit);
   }
 
   async resets({ agent, limit }: { readonly agent: string; readonly limit: number }): Promise<readonly Conversation[]> {

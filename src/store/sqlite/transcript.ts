@@ -1,7 +1,7 @@
 import type { Row } from '../../core/conversation/row.ts';
 import type { SessionId } from '../../core/conversation/session.ts';
 import type { RunId } from '../../core/lane/lane.ts';
-import { checkNext } from '../sound.ts';
+import { checkBody, checkNext } from '../sound.ts';
 import { integer, wrong } from './decode.ts';
 import { conversationAt } from './kept.ts';
 import { bodyOf, jsonOrNull, textOf } from './said.ts';
@@ -87,6 +87,7 @@ export function addRow(sql: Session, id: SessionId, row: Omit<Row, 'session'>): 
     throw new RangeError(`conversation ${id} is not known`);
   }
   checkNext(id, row.seq, lastSeq(sql, id));
+  checkBody(id, row.seq, row.body);
   const body = JSON.stringify(row.body);
   sql.run(
     'INSERT INTO transcript (session, seq, said_at, run, body) VALUES (?, ?, ?, ?, ?)',

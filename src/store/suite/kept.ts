@@ -40,6 +40,22 @@ export function keptRules(held: Held): void {
     expect(sums).toEqual([bytes, bytesOf([1]), 0]);
   });
 
+  test('S45 the earlier conversations of a key are told, the newest reset first, and those of no other', async () => {
+    const key = sessionKey('place-1');
+    await held.store.write(async (tx) => {
+      await talk(tx, session(1), 1);
+      await tx.sessions.save(session(2, { key, updatedAt: NOON + 5, revision: 3 }), 2);
+      await tx.sessions.save(session(3, { key, updatedAt: NOON + 9, revision: 4 }), 3);
+      await talk(tx, session(4, { key: sessionKey('place-4') }), 1);
+      await tx.sessions.save(session(5, { key: sessionKey('place-4'), updatedAt: NOON + 7, revision: 3 }), 2);
+    });
+    await held.reopen();
+    const earlier = (limit: number, of = key) => held.store.read((tx) => tx.sessions.earlier(of, limit));
+    expect(await earlier(9)).toStrictEqual([await conversation(2), await conversation(1)]);
+    expect((await earlier(1)).map(({ id, resetAt }) => [id, resetAt])).toEqual([['s2', NOON + 9]]);
+    expect([await earlier(0), await earlier(9, sessionKey('nowhere'))]).toEqual([[], []]);
+  });
+
   cutRules(held);
   forgottenRules(held);
   oldestRules(held);
@@ -163,6 +179,22 @@ function begunRules(held: Held): void {
     expect(await since(NOON + 1)).toEqual([byDevice(1)]);
     expect(await since(NOON + 2)).toEqual([]);
   });
+
+  test('S49 a session that was reset since counts once for each reset, those of before for none', async () => {
+    const reset = (id: number, createdAt: number) =>
+      session(id, { key: session(1).key, createdAt, updatedAt: createdAt, giver: byDevice(1), revision: id });
+    await held.store.write(async (tx) => {
+      await tx.sessions.save(session(1, { createdAt: NOON - 9, giver: OWNER }), 0);
+      for (const [id, at] of [NOON - 1, NOON, NOON + 1, NOON + 2].entries()) {
+        await tx.sessions.save(reset(id + 2, at), id + 1);
+      }
+    });
+    await held.reopen();
+    const since = (at: number) => held.store.read((tx) => tx.sessions.begunSince(at));
+    expect(await since(NOON)).toEqual([byDevice(1), byDevice(1), byDevice(1)]);
+    expect(await since(NOON + 2)).toEqual([byDevice(1)]);
+    expect(await since(NOON + 3)).toEqual([]);
+  });
 }
 
 function usedRules(held: Held): void {
@@ -172,7 +204,13 @@ function usedRules(held: Held): void {
     });
     const used = (agent: string, from: number, to: number | null) =>
       held.store.read((tx) => tx.runs.used(agent, from, to));
-    const none = { runs: 0, usage: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }, costMicros: 0, unpriced: 0 };
+    const none = {
+      runs: 0,
+      usage: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+      costMicros: 0,
+      unpriced: 0,
+      idle: 0,
+    };
     expect(await used('main', 0, null)).toStrictEqual(none);
     await held.store.write(async (tx) => {
       await tx.runs.save(ended('before', NOON - 1, { ...use(9, 9), costMicros: 9 }), 0);
@@ -189,12 +227,14 @@ function usedRules(held: Held): void {
       usage: { input: 6, output: 20, cacheRead: 300, cacheWrite: 4_000 },
       costMicros: 7,
       unpriced: 1,
+      idle: 1,
     });
     expect(await used('main', NOON + 10, null)).toStrictEqual({
       runs: 2,
       usage: { input: 3, output: 0, cacheRead: 0, cacheWrite: 2 ** 40 },
       costMicros: 82,
       unpriced: 0,
+      idle: 0,
     });
     expect(await used('nobody', 0, null)).toStrictEqual(none);
     expect(await held.store.read((tx) => tx.runs.agents())).toEqual(['main', 'other']);

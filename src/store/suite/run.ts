@@ -77,6 +77,18 @@ export function runRules(held: Held): void {
 const names = (runs: readonly RunState[]) => runs.map((r) => r.id).join(' ');
 
 function orderRules(held: Held): void {
+  const save = (state: RunState, expected: number) => held.store.write((tx) => tx.runs.save(state, expected));
+
+  test('S39 how runs ended is told by itself: of those that have, and are known', async () => {
+    const ends: readonly RunEnd[] = [{ kind: 'aborted' }, { kind: 'error', code: HARD, text: HARD, remedy: HARD }];
+    const runs = [null, ...ends].map((end, i) => fullRun(`${HARD}${i}`, end));
+    for (const state of runs) await save(state, 0);
+    await held.reopen();
+    const ids = [...runs.map(({ id }) => id), runId('nowhere')];
+    const told = await held.store.read((tx) => tx.runs.ends(ids));
+    expect([...told]).toStrictEqual(runs.slice(1).map(({ id }, i) => [id, ends[i]]));
+  });
+
   test('S41 open runs come in the order in which they were accepted, whatever the clock and their ids say', async () => {
     await held.store.write(async (tx) => {
       await tx.runs.save(run('z', { acceptedAt: NOON + 9 }), 0);

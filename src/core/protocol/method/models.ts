@@ -1,6 +1,7 @@
 import * as Type from '../type.ts';
 import type { Method } from './method.ts';
 import { ADMIN, READ } from './scope.ts';
+import { Instant } from './shape.ts';
 
 const Text = Type.Union([Type.String(), Type.Null()]);
 
@@ -18,6 +19,8 @@ const ModelRow = Type.Object({
   tags: Type.Array(Type.String()),
   /** There is what it needs to be asked: a key, where it needs one. Whether the key works, a probe tells. */
   available: Type.Boolean(),
+  /** Latchkey's own. `false`: only its name was asked for; nobody declared or listed it. */
+  listed: Type.Optional(Type.Boolean()),
   /** Latchkey's own. */
   maxTokens: Type.Optional(Type.Integer()),
   /** US dollars for a million tokens. */
@@ -27,15 +30,21 @@ const ModelRow = Type.Object({
   thinkingDefault: Type.Optional(Type.String()),
 });
 
+/** What a server was asked for its models and failed of: `auth`, `network`, `idle`, … */
+const Unlisted = { failure: Type.String(), why: Type.String() };
+
 export const modelsList = {
   name: 'models.list',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({ includeDetails: Type.Optional(Type.Boolean()) }),
   output: Type.Object({
     models: Type.Array(ModelRow),
     /** With `includeDetails`: 9.6's TUI shows it. */
     accountSelection: Type.Optional(Type.Object({ kind: Type.String(), label: Type.String() })),
+    /** Latchkey's own: providers that were asked for their models and gave none; absent: there is none such. */
+    unlisted: Type.Optional(Type.Array(Type.Object({ provider: Type.String(), ...Unlisted }))),
   }),
   errors: [],
   summary:
@@ -56,6 +65,10 @@ const ProviderRow = Type.Object({
    */
   key: Type.Object({ state: Type.String(), from: Text, why: Text }),
   models: Type.Integer(),
+  /** They are those that the configuration declares; absent: those that it lists, or that are known of its vendor. */
+  declared: Type.Optional(Type.Boolean()),
+  /** It was asked for its models now; absent: it gave them, has no list, or was not asked. */
+  unlisted: Type.Optional(Type.Object(Unlisted)),
   /**
    * Its model that would be thought with, if it were named: the server was found on this host, and nobody can tell that it
    * is the gateway's own user's. Absent: it needs no naming, or has no model.
@@ -67,6 +80,7 @@ export const modelsStatus = {
   name: 'models.status',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({}),
   output: Type.Object({
     /** `provider/model`: what agents think with, and why it is this one. */
@@ -77,10 +91,29 @@ export const modelsStatus = {
       tokensPerDay: Type.Union([Type.Integer(), Type.Null()]),
       usdPerDay: Type.Union([Type.Number(), Type.Null()]),
     }),
+    /** What each agent with a bound has spent of it today. The default agent, which pays for probes, comes first. */
+    spent: Type.Array(
+      Type.Object({
+        agentId: Type.String(),
+        tokens: Type.Integer(),
+        /** US dollars, of what has a known price. */
+        usd: Type.Number(),
+        tokensPerDay: Type.Union([Type.Integer(), Type.Null()]),
+        usdPerDay: Type.Union([Type.Number(), Type.Null()]),
+        /** The keys of the configuration that say so: its own, or the default. */
+        tokensKey: Text,
+        usdKey: Text,
+      }),
+    ),
+    /** When the day ends, and in which zone (IANA) it is counted. */
+    dayEndsAt: Instant,
+    zone: Type.String(),
     aliases: Type.Record(Type.String(), Type.String()),
     providers: Type.Array(ProviderRow),
-    /** Names that lead nowhere, each in one sentence. */
+    /** Names of models that lead nowhere, or that their server does not list; each in one sentence. */
     problems: Type.Array(Type.String()),
+    /** What is likely not meant: a model that isn't declared beside others, a wish to think that its model doesn't have. */
+    warnings: Type.Array(Type.String()),
   }),
   errors: [],
   summary: 'Which model agents think with and why, which providers are set up, and where their keys come from.',

@@ -14,8 +14,13 @@ const Totals = {
   totalCost: Type.Number(),
   /** Runs that took tokens whose price isn't known: they are in no cost. */
   missingCostEntries: Type.Integer(),
-  /** Latchkey's own. */
+  /** Latchkey's own. Those that took tokens. */
   runs: Type.Integer(),
+  /**
+   * Latchkey's own. Those that took none: commands to the gateway, calls that were refused, messages that were answered in the
+   * run of another one.
+   */
+  idleRuns: Type.Integer(),
 };
 
 const DateText = Type.Optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' }));
@@ -24,6 +29,7 @@ export const usageCost = {
   name: 'usage.cost',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({
     /** The last so many, today included; 30 when absent. */
     days: Type.Optional(Type.Integer({ minimum: 1, maximum: 366 })),
@@ -38,6 +44,8 @@ export const usageCost = {
     /** Oldest first; a day on which nothing ran is told too. */
     daily: Type.Array(Type.Object({ date: Type.String(), ...Totals })),
     totals: Type.Object(Totals),
+    /** Latchkey's own: of all these days, by agent, also by those that are no more. */
+    agents: Type.Array(Type.Object({ agentId: Type.String(), ...Totals })),
     /** Latchkey's own: IANA, in which days are counted. */
     zone: Type.String(),
     /** Latchkey's own: of the days before this one runs may be forgotten already; `null`: there is none such. */
