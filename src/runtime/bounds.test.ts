@@ -170,6 +170,40 @@ test('rule: sessions that a giver began today count after a restart too, for the
   expect(await third.send('v1', 'hello', { key: at(604), giver: token })).toMatchObject({ again: false });
 });
 
+test('rule: a reset begins a conversation and a note may: they count as messages do, and what is refused is not done', async () => {
+  const store = openMemory();
+  const clock = new ScriptedClock();
+  const { talk, send } = await stage({ store, clock, model: new ScriptedModel(() => ({ hold: never })) });
+  const note = (key: SessionKey, giver: Giver = token) => talk.inject(key, giver, 'noted', null);
+  const tooMany = { name: 'TooManySessions' };
+  for (let n = 0; n < SESSIONS_A_DAY_MAX - 3; n += 1) {
+    clock.advance(1);
+    await (n % 3 === 0 ? note(at(n)) : talk.reset(at(n % 3), token));
+  }
+  await send('r1', 'hello', { key: at(1) });
+  clock.advance(1);
+  expect(await talk.reset(at(1), token)).toMatchObject({ rows: 0 });
+  expect(await note(at(1_000))).toMatchObject({ seq: 1 });
+  expect(await talk.reset(at(1_001), token)).toMatchObject({ rows: 0 });
+  await send('r2', 'hello', { key: at(1) });
+  await expect(talk.reset(at(1), token)).rejects.toMatchObject(tooMany);
+  expect(talk.open(at(1))).toMatchObject([{ id: 'r2', end: null }]);
+  await expect(talk.reset(at(1_002), token)).rejects.toMatchObject(tooMany);
+  await expect(note(at(1_002))).rejects.toMatchObject(tooMany);
+  expect(await talk.session(at(1_002))).toBe(null);
+  expect(await note(at(1_000))).toMatchObject({ seq: 2 });
+  const { id: before } = (await talk.session(at(1_001))) ?? {};
+  expect((await talk.reset(at(1_001), { kind: 'owner' })).id).not.toBe(before);
+  expect(await note(at(1_003), { kind: 'owner' })).toMatchObject({ seq: 1 });
+  await talk.stop(0);
+  // Nothing of it is forgotten by a restart, but what the owner began in the place of one, and each place's first one.
+  const again = await stage({ store, clock });
+  for (let n = 0; n < 3; n += 1) await again.talk.reset(at(1_100 + n), token);
+  await expect(again.talk.reset(at(1_200), token)).rejects.toMatchObject(tooMany);
+  clock.advance(DAY_MS);
+  expect(await again.talk.reset(at(1_200), token)).toMatchObject({ rows: 0 });
+});
+
 test('rule: what is summed up because somebody asks takes a seat like a run, and gives it back', async () => {
   const held = gate();
   const model = new ScriptedModel((step, nth) =>

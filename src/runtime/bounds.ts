@@ -3,7 +3,7 @@ import { DAY_MS, type Instant } from '../core/base/instant.ts';
 
 /** Runs that are open at once on behalf of one giver, over all sessions: those that wait, and those at work. */
 export const OPEN_MAX = 200;
-/** Sessions that one giver begins in a day (of UTC): those that still are, also from before a restart. */
+/** Conversations that one giver begins in a day (of UTC), a reset's too: those that still are, also from before a restart. */
 export const SESSIONS_A_DAY_MAX = 500;
 
 /** What one giver may take up. The owner isn't bounded: what is here is the owner's own. */
@@ -28,7 +28,7 @@ export class Bounds {
     add(this.#open, giver, -1);
   }
 
-  /** One session more. False: these are enough for today. */
+  /** One conversation more. False: these are enough for today. */
   begin(giver: Giver, at: Instant): boolean {
     this.#turnTo(at);
     if ((this.#begun.get(nameOf(giver)) ?? 0) >= SESSIONS_A_DAY_MAX && isBounded(giver)) return false;
@@ -48,13 +48,13 @@ export class Bounds {
     this.#day = day;
   }
 
-  /** The session that was to begin didn't: it was there. */
+  /** The conversation that was to begin didn't: the session was there. */
   unbegin(giver: Giver): void {
     add(this.#begun, giver, -1);
   }
 }
 
-/** When the day began that sessions are counted in. */
+/** When the day began that conversations are counted in. */
 export const dayOf = (at: Instant): Instant => Math.floor(at / DAY_MS) * DAY_MS;
 
 export const isBounded = ({ kind }: Giver): boolean => kind !== 'owner';
@@ -67,7 +67,7 @@ function add(counts: Map<string, number>, giver: Giver, more: number): void {
 }
 
 /** The same for the same one, in whatever order a store gives its fields back. */
-function nameOf(giver: Giver): string {
+export function nameOf(giver: Giver): string {
   switch (giver.kind) {
     case 'device':
       return `device ${giver.device}`;

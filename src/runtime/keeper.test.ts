@@ -181,7 +181,13 @@ describe('rule: what is kept', () => {
     await s.talk.prune();
     const left = await s.rows();
     expect([left[0]?.seq, left[0]?.body.kind]).toEqual([4, 'assistant']);
-    const shown = { said: new Map(), content: () => null, input: null, textMax: 10_000 };
+    const shown = {
+      said: new Map(),
+      content: () => null,
+      input: null,
+      mark: (place: string) => place,
+      textMax: 10_000,
+    };
     expect(messagesOf(left, 0, shown)[0]?.role).toBe('user');
   });
 

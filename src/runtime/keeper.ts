@@ -1,9 +1,11 @@
 import type { Instant } from '../core/base/instant.ts';
 import { DAY_MS, HOUR_MS } from '../core/base/instant.ts';
-import { agentOf, type SessionId, type SessionKey, type SessionState } from '../core/conversation/session.ts';
-import type { Conversation, ReadTx, SessionPlace, WriteTx } from '../store/store.ts';
+import type { SessionId, SessionKey, SessionState } from '../core/conversation/session.ts';
+import type { Conversation, SessionPlace, WriteTx } from '../store/store.ts';
+import { conversationsOf, enclosedOf, entriesOf, excessOf, oldest, pause, type Read } from './excess.ts';
 import type { TalkOptions } from './options.ts';
 import type { Kept, Retention } from './runtime.ts';
+import { Shares } from './shares.ts';
 
 /** Where nothing else is said: nothing that stands is ever forgotten. */
 export const RETENTION: Retention = {
@@ -127,9 +129,7 @@ class Pass {
     return this.#rules.mode === 'warn';
   }
 
-  #read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T> {
-    return this.#options.store.read(work);
-  }
+  readonly #read: Read = (work) => this.#options.store.read(work);
 
   // ---- by age ----------------------------------------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Pass {
     }
     if (idleMs === null) return;
     for (const agent of await this.#read((tx) => tx.sessions.agents())) {
-      for await (const session of this.#oldest(agent, this.#now - idleMs)) await this.#drop(session);
+      for await (const session of oldest(this.#read, agent, this.#now - idleMs)) await this.#drop(session);
     }
   }
 
@@ -158,21 +158,8 @@ class Pass {
     return sum;
   }
 
-  /** The longest unchanged first; never an agent's main one. */
-  async *#oldest(agent: string, before: Instant): AsyncGenerator<SessionState> {
-    let after: SessionPlace | undefined;
-    for (;;) {
-      const filter = { agent, before, limit: PAGE, ...(after === undefined ? {} : { after }) };
-      const page = await this.#read((tx) => tx.sessions.oldest(filter));
-      for (const session of page) if (!isMain(session)) yield session;
-      after = page.at(-1);
-      if (page.length < PAGE) return;
-      await pause();
-    }
-  }
-
   /** As it was when it was looked at: what changed meanwhile is kept. */
-  async #drop({ key, id, revision }: SessionState): Promise<boolean> {
+  async #drop({ key, id, revision }: Pick<SessionState, 'key' | 'id' | 'revision'>): Promise<boolean> {
     // Where nothing goes, one that is too old may be one too many as well.
     if (this.#isDry && this.#counts.sessions.includes(key)) return true;
     const isGone =
@@ -202,35 +189,49 @@ class Pass {
     }
   }
 
+  /** Those in which nothing was said before any others. */
   async #beyondEntries(agent: string, most: number): Promise<void> {
     let excess = (await this.#read((tx) => tx.sessions.count(agent))) - most;
     if (excess <= 0) return;
-    for await (const session of this.#oldest(agent, Number.MAX_SAFE_INTEGER)) {
-      if (await this.#drop(session)) excess -= 1;
-      if (excess <= 0) return;
+    const { empty, said } = await entriesOf(this.#read, agent);
+    for (const shares of [new Shares(empty, said), new Shares(said)]) {
+      excess -= await this.#room(shares, excess, (session) => this.#drop(session));
     }
   }
 
-  /** Conversations that were reset go first. */
   async #beyondBytes(agent: string, most: number): Promise<void> {
-    let excess = (await this.#read((tx) => tx.sessions.bytes(agent))) - most;
-    while (excess > 0) {
-      const resets = await this.#read((tx) => tx.sessions.resets({ agent, limit: PAGE }));
-      for (const { id, bytes } of resets) {
-        if (excess <= 0) return;
-        if (!this.#isDry) await this.#options.store.write((tx) => tx.sessions.forget(id));
-        this.#counts.conversations += 1;
-        excess -= bytes;
-      }
-      if (resets.length < PAGE || this.#isDry) break;
-      await pause();
-    }
+    const excess = await excessOf(this.#read, agent, most);
     if (excess <= 0) return;
-    for await (const session of this.#oldest(agent, Number.MAX_SAFE_INTEGER)) {
-      const conversation = await this.#read((tx) => tx.sessions.conversation(session.id));
-      if (await this.#drop(session)) excess -= conversation?.bytes ?? 0;
-      if (excess <= 0) return;
+    const shares = new Shares(await conversationsOf(this.#read, agent));
+    await this.#room(shares, excess, (one) => ('reset' in one ? this.#forget(one.reset) : this.#drop(one.session)));
+  }
+
+  /** How much room was made. */
+  async #room<T>(shares: Shares<T>, excess: number, go: (item: T) => Promise<boolean>): Promise<number> {
+    let made = 0;
+    for (let n = 1; made < excess; n += 1) {
+      const piece = shares.next();
+      if (piece === null) break;
+      if (await go(piece.item)) {
+        shares.gone(piece);
+        made += piece.size;
+      }
+      if (n % PAGE === 0) await pause();
     }
+    return made;
+  }
+
+  /** A conversation that was reset. False: it is no more. */
+  async #forget(id: SessionId): Promise<boolean> {
+    const isGone =
+      this.#isDry ||
+      (await this.#options.store.write(async (tx) => {
+        if ((await tx.sessions.conversation(id)) === null) return false;
+        await tx.sessions.forget(id);
+        return true;
+      }));
+    if (isGone) this.#counts.conversations += 1;
+    return isGone;
   }
 
   // ---- the length of one conversation ------------------------------------------------------------------------------------------
@@ -295,60 +296,32 @@ class Pass {
 
   // ---- what came with messages -------------------------------------------------------------------------------------------------
 
-  /** Of conversations that are no more, and then what is too much: that of those that were reset first. */
+  /** Of conversations that are no more, and then what is too much. */
   async attachments(): Promise<void> {
     const { contents } = this.#options;
     const { attachmentBytes } = this.#rules;
-    const there: { readonly id: SessionId; readonly bytes: number; readonly place: Conversation }[] = [];
+    const there: { readonly id: SessionId; readonly bytes: number }[] = [];
     for (const id of contents.sessions()) {
       if (this.#hands.isFresh(id)) continue;
       const place = await this.#read((tx) => tx.sessions.conversation(id));
-      if (place !== null) there.push({ id, bytes: attachmentBytes === null ? 0 : contents.bytes(id), place });
+      if (place !== null) there.push({ id, bytes: attachmentBytes === null ? 0 : contents.bytes(id) });
       else if (!this.#hands.isFresh(id)) contents.drop(id);
       await pause();
     }
-    let excess = there.reduce((sum, { bytes }) => sum + bytes, 0) - (attachmentBytes ?? Infinity);
+    const excess = there.reduce((sum, { bytes }) => sum + bytes, 0) - (attachmentBytes ?? Infinity);
     if (excess <= 0) return;
-    const resets = there.filter(({ place }) => place.resetAt !== null);
-    resets.sort((a, b) => (a.place.resetAt ?? 0) - (b.place.resetAt ?? 0));
-    for (const { id, bytes } of resets) {
-      if (excess <= 0) return;
-      this.#lose(id);
-      excess -= bytes;
-    }
-    for (const { id, bytes, key } of await this.#byChange(there)) {
-      if (excess <= 0) return;
+    const shares = new Shares(await enclosedOf(this.#read, there));
+    await this.#room(shares, excess, async ({ id, key }) => {
       const lose = async () => {
         this.#lose(id);
         return true;
       };
-      if (this.#isDry ? await lose() : await this.#hands.quiet(key, lose)) excess -= bytes;
-    }
-  }
-
-  /** Those that stand, the longest unchanged first. */
-  async #byChange(there: readonly { readonly id: SessionId; readonly bytes: number; readonly place: Conversation }[]) {
-    const found: { readonly id: SessionId; readonly bytes: number; readonly key: SessionKey; readonly at: Instant }[] =
-      [];
-    for (const { id, bytes, place } of there) {
-      if (place.resetAt !== null) continue;
-      const session = await this.#read((tx) => tx.sessions.load(place.key));
-      if (session?.id === id) found.push({ id, bytes, key: place.key, at: session.updatedAt });
-    }
-    return found.sort((a, b) => a.at - b.at);
+      return key === null || this.#isDry ? lose() : this.#hands.quiet(key, lose);
+    });
   }
 
   #lose(id: SessionId): void {
     this.#counts.attachments += 1;
     if (!this.#isDry) this.#options.contents.drop(id);
   }
-}
-
-function isMain({ key }: SessionState): boolean {
-  return key === `agent:${agentOf(key)}:main`;
-}
-
-/** Others are served in between. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

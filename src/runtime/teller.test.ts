@@ -159,3 +159,33 @@ test('rule: once it has ended nothing is written', async () => {
   clock.advance(60_000);
   expect([asked.length, clock.pending]).toEqual([0, 0]);
 });
+
+test('rule: first words that are on their way when a beat falls are written once', async () => {
+  const { clock, asked, say, next, heard } = desk();
+  say(A, 'one ');
+  await next();
+  say(A, 'two ');
+  clock.advance(49);
+  say(B, 'first ');
+  expect(asked).toHaveLength(1);
+  clock.advance(1);
+  expect(asked).toHaveLength(1);
+  expect(await next()).toEqual(['b: first ']);
+  expect(await next()).toEqual(['a: two ']);
+  expect(heard()).toEqual(['one ', 'first ', 'two ']);
+  expect([asked.length, clock.pending]).toEqual([0, 0]);
+});
+
+test('rule: a disk that refuses first words is not asked with the next beat', async () => {
+  const { clock, asked, say, next, heard } = desk();
+  say(A, 'one ');
+  await next();
+  say(A, 'two ');
+  say(B, 'first ');
+  await next('fail');
+  clock.advance(4_999);
+  expect(asked).toHaveLength(0);
+  clock.advance(1);
+  expect(await next()).toEqual(['a: two ', 'b: first ']);
+  expect(heard()).toEqual(['one ', 'two ', 'first ']);
+});

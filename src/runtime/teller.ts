@@ -135,7 +135,8 @@ export class Teller {
     if (waitMs <= 0) return void this.#write(false);
     this.#cancel = clock.after(waitMs, () => {
       this.#cancel = null;
-      void this.#write(false);
+      // First words may be on their way to the disk, which must not get them twice; or were refused, and it rests.
+      this.#gather(false);
     });
   }
 
