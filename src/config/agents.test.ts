@@ -27,6 +27,7 @@ test('rule: with nothing set up there is main, with the usual of everything', ()
     model: null,
     queue: 'collect',
     budget: { tokensPerDay: null, usdPerDay: null },
+    budgetKeys: { tokensPerDay: null, usdPerDay: null },
     identity: {},
   };
   expect(agents(undefined)).toEqual([main]);
@@ -60,6 +61,7 @@ test('rule: what an agent does not say is as the defaults have it, each part by 
     model: { primary: 'openai/y', fallbacks: [] },
     queue: 'steer',
     budget: { tokensPerDay: 3, usdPerDay: 2 },
+    budgetKeys: { tokensPerDay: 'agents.list[1].budget.tokensPerDay', usdPerDay: 'agents.defaults.budget.usdPerDay' },
   });
   expect(night).toMatchObject({
     name: 'Night',
@@ -153,12 +155,12 @@ test('A11: of an agent a workspace is the owner’s, which agents there are and 
   const changed = (more: object) => writers(one, [{ id: 'main' }, { ...one[1], ...more }]);
   expect(changed({})).toEqual([]);
   expect(changed({ name: 'X' })).toEqual(['agents.list.*.name admin']);
-  expect(changed({ model: 'a/b', queue: 'steer', identity: { emoji: 'x' }, default: true })).toEqual([
+  expect(changed({ model: 'a/b', queue: 'steer', identity: { emoji: 'x' } })).toEqual([
     'agents.list.*.model admin',
     'agents.list.*.queue admin',
     'agents.list.*.identity admin',
-    'agents.list.*.default admin',
   ]);
+  expect(changed({ default: true })).toEqual(['agents.list.*.default permanent']);
   expect(changed({ budget: { usdPerDay: 1 } })).toEqual(['agents.list.*.budget permanent']);
   expect(changed({ workspace: '/etc' })).toEqual(['agents.list.*.workspace owner']);
   expect(writers(one, [...one, { id: 'new' }])).toEqual(['agents.list.*.id permanent']);
@@ -176,6 +178,34 @@ test('A11: of an agent a workspace is the owner’s, which agents there are and 
       { id: 'work', name: 'W' },
     ]),
   ).toEqual(['agents.list.*.workspace owner']);
+});
+
+test('A11: a directory that the owner named goes to no other agent, whichever keys would make it so', () => {
+  const config = (list: unknown, workspace: unknown = '/private') => ({ agents: { defaults: { workspace }, list } });
+  const beyond = (before: unknown, after: unknown) =>
+    writtenBetween(before, after).some(({ key, writer }) => key === 'agents.list.*.workspace' && writer === 'owner');
+  const two = config([{ id: 'main' }, { id: 'x' }]);
+  const marked = config([{ id: 'main' }, { id: 'x', default: true }]);
+  expect(beyond(two, marked)).toBe(true);
+  expect(beyond(marked, two)).toBe(true);
+  // Neither by a new one that is the default, nor by taking away the one that it was.
+  expect(beyond({ agents: { defaults: { workspace: '/private' } } }, config([{ id: 'y', default: true }]))).toBe(true);
+  expect(beyond(marked, config([{ id: 'main' }]))).toBe(true);
+  // Nor where the default one has its own, and another one without becomes it.
+  const owned = config([{ id: 'main', workspace: '/w' }, { id: 'x' }]);
+  expect(
+    beyond(
+      owned,
+      config([
+        { id: 'main', workspace: '/w' },
+        { id: 'x', default: true },
+      ]),
+    ),
+  ).toBe(true);
+  // Where nothing is named, each keeps its own: that is no change of one.
+  const [bare, other] = [two, marked].map(({ agents: { list } }) => ({ agents: { list } }));
+  expect(beyond(bare, other)).toBe(false);
+  expect(beyond(two, config([{ id: 'x', name: 'X' }, { id: 'main' }]))).toBe(false);
 });
 
 test('A11: writing main down changes nothing, taking it away by another default one does', () => {

@@ -38,6 +38,8 @@ export interface AgentConfig {
   readonly model: WantedModel | null;
   readonly queue: Mode;
   readonly budget: Budget;
+  /** The keys of the configuration that say so; `null`: none does. */
+  readonly budgetKeys: { readonly tokensPerDay: string | null; readonly usdPerDay: string | null };
   readonly identity: NonNullable<Entry['identity']>;
 }
 
@@ -79,6 +81,7 @@ export function agentsOf(file: ConfigFile, around: AgentsAround): Agents {
       model: entry.model === undefined ? null : wantedOf(entry.model),
       queue: entry.queue ?? defaults.queue ?? QUEUE,
       budget: budgetOf(entry.budget, budget),
+      budgetKeys: budgetKeysOf(entry, list.indexOf(entry), budget),
       identity: entry.identity ?? {},
     };
   });
@@ -180,15 +183,24 @@ function budgetOf({ tokensPerDay, usdPerDay }: NonNullable<Entry['budget']> = {}
   return { tokensPerDay: tokensPerDay ?? usual.tokensPerDay, usdPerDay: usdPerDay ?? usual.usdPerDay };
 }
 
+function budgetKeysOf({ budget = {} }: Entry, at: number, usual: Budget): AgentConfig['budgetKeys'] {
+  const keyOf = (name: keyof Budget) => {
+    if (budget[name] !== undefined) return `agents.list[${at}].budget.${name}`;
+    return usual[name] === null ? null : `agents.defaults.budget.${name}`;
+  };
+  return { tokensPerDay: keyOf('tokensPerDay'), usdPerDay: keyOf('usdPerDay') };
+}
+
 // ---- who may change what ----------------------------------------------------------------------------------------------
 
 /**
  * Who may change a key of an agent. What stands nowhere is the owner's. Which agents there are is for who holds admin
- * without an end: each brings a budget of its own, so more agents spend more.
+ * without an end: each brings a budget of its own, so more agents spend more. So is which one is the default: it is who
+ * hears what nobody is named for. The model is chosen among providers that others set up, also for one session alone.
  */
 const WRITERS: Readonly<Record<keyof Entry, Writer>> = {
   id: 'permanent',
-  default: 'admin',
+  default: 'permanent',
   name: 'admin',
   workspace: 'owner',
   model: 'admin',
@@ -197,25 +209,41 @@ const WRITERS: Readonly<Record<keyof Entry, Writer>> = {
   budget: 'permanent',
 };
 
-/** The changes between two lists, by the agents' ids: in which order they stand says nothing. */
+/**
+ * The changes of agents between two configurations as they are written, by the agents' ids: in which order they stand says
+ * nothing. A directory that the owner named stays with the agent that it was named for: an agent whose workspace becomes
+ * another one is a change of its workspace, whichever keys make it so.
+ */
 export function agentChanges(
   before: unknown,
   after: unknown,
 ): readonly { readonly key: string; readonly writer: Writer }[] {
-  const [old, now] = [before, after].map((list) => entriesOf({ agents: { list } })) as [
-    readonly Entry[],
-    readonly Entry[],
-  ];
-  const [there, left] = [idsOf(old), idsOf(now)];
-  const fields = [...new Set([...there, ...left])].flatMap((id) => {
-    const [was, is] = [old, now].map((list) => list.find((entry) => entry.id === id));
-    const changed = [...new Set([...Object.keys(was ?? {}), ...Object.keys(is ?? {})])].filter(
-      (key) => key !== 'id' && !isSame(own(was, key), own(is, key)),
-    );
-    return there.includes(id) === left.includes(id) ? changed : ['id', ...changed];
+  const [old, now] = [setUp(before), setUp(after)];
+  const fields = [...new Set([...old.keys(), ...now.keys()])].flatMap((id) => {
+    const [was, is] = [old.get(id), now.get(id)];
+    const keys = [...new Set([...Object.keys(was?.entry ?? {}), ...Object.keys(is?.entry ?? {})])];
+    return [
+      ...((was === undefined) === (is === undefined) ? [] : ['id']),
+      ...keys.filter((key) => key !== 'id' && !isSame(own(was?.entry, key), own(is?.entry, key))),
+      ...(was?.workspace === is?.workspace ? [] : ['workspace']),
+    ];
   });
   return [...new Set(fields)].map((field) => ({
     key: `agents.list.*.${field}`,
     writer: (own(WRITERS, field) as Writer | undefined) ?? 'owner',
   }));
+}
+
+/** Each agent with what is written of it, and the directory that is named for it there or in the defaults. */
+function setUp(parsed: unknown) {
+  const list = entriesOf(parsed);
+  const first = defaultIdOf(list);
+  const usual = own(own(own(parsed, 'agents'), 'defaults'), 'workspace');
+  const entries: readonly Partial<Entry>[] = isListed(list, first) ? list : [{ id: first }, ...list];
+  return new Map(
+    entries.map((entry) => [
+      entry.id,
+      { entry, workspace: own(entry, 'workspace') ?? (entry.id === first ? usual : undefined) },
+    ]),
+  );
 }

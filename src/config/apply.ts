@@ -291,7 +291,7 @@ export function writtenBetween(
 ): readonly { readonly key: string; readonly writer: Writer }[] {
   const changes = leafChanges(before, after).flatMap((change) =>
     change.path.join('.') === 'agents.list'
-      ? agentChanges(change.before, change.after)
+      ? agentChanges(before, after)
       : { key: rowOf(change.path) ?? change.path.join('.'), writer: writerOf(change.path, change.after) },
   );
   const [old, now] = [providersOf(before), providersOf(after)];

@@ -13,7 +13,7 @@ export { defaultOf } from './default.ts';
 export { configPath } from './load.ts';
 export { isWellKnown, VARIABLES } from './models.ts';
 export { patchBetween, valueAt } from './patch.ts';
-export { nearestPath, parsePath } from './path.ts';
+export { nearestPath, parsePath, spelledPath } from './path.ts';
 export { REDACTED } from './redact.ts';
 export type { Lookup, Path };
 export { isSecret, jsonSchema, lookupSchema };

@@ -35,14 +35,17 @@ export function patched(text: string, patch: unknown): string {
 function merged(before: unknown, patch: unknown): unknown {
   if (!isRecord(patch)) return patch;
   const out: Record<string, unknown> = {};
-  const put = (name: string, value: unknown) =>
-    Object.defineProperty(out, name, { value, enumerable: true, configurable: true, writable: true });
-  if (isRecord(before)) for (const [name, value] of Object.entries(before)) put(name, value);
+  if (isRecord(before)) for (const [name, value] of Object.entries(before)) put(out, name, value);
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) delete out[name];
-    else put(name, merged(own(before, name), value));
+    else put(out, name, merged(own(before, name), value));
   }
   return out;
+}
+
+/** Also where the name is one that an assignment takes for something else: `__proto__`. */
+function put(out: Record<string, unknown>, name: string, value: unknown): void {
+  Object.defineProperty(out, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /**
@@ -94,8 +97,8 @@ export function patchBetween(before: unknown, after: unknown): unknown {
   const out: Record<string, unknown> = {};
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
     const [old, now] = [own(before, name), own(after, name)];
-    if (now === undefined) out[name] = null;
-    else if (changesBetween(old, now).length > 0) out[name] = patchBetween(old, now);
+    if (now === undefined) put(out, name, null);
+    else if (changesBetween(old, now).length > 0) put(out, name, patchBetween(old, now));
   }
   return out;
 }

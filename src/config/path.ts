@@ -21,6 +21,14 @@ export function parsePath(text: string): Path | null {
   return path.length > 0 ? path : null;
 }
 
+/** A path as `parsePath` reads it. */
+export function spelledPath(path: Path): string {
+  return path.reduce((text, part) => {
+    if (/^\d+$/.test(part)) return `${text}[${part}]`;
+    return /^[^.[\]"']+$/.test(part) ? `${text}${text === '' ? '' : '.'}${part}` : `${text}[${JSON.stringify(part)}]`;
+  }, '');
+}
+
 function unquoted(text: string): string | null {
   try {
     return String(JSON.parse(text));

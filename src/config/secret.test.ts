@@ -51,6 +51,8 @@ test('rule: no shell reads the arguments of a program', async () => {
 
 test.each<[string, SecretInput, string]>([
   ['an unset variable', { source: 'env', id: 'NOT_SET' }, "env 'NOT_SET'"],
+  ['what every object has', { source: 'env', id: 'constructor' }, "env 'constructor'"],
+  ['what every object comes from', { source: 'env', id: '__proto__' }, "env '__proto__'"],
   ['an empty variable', { source: 'env', id: 'EMPTY' }, "env 'EMPTY'"],
   ['a missing file', { source: 'file', id: 'nowhere' }, '/nowhere'],
   ['an empty file', { source: 'file', id: 'empty' }, '/empty'],

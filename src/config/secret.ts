@@ -48,7 +48,7 @@ export async function resolveSecret(input: SecretInput, context: SecretContext):
 }
 
 function ofEnv(name: string, context: SecretContext): string {
-  const value = context.env[name];
+  const value = Object.hasOwn(context.env, name) ? context.env[name] : undefined;
   if (value) return checked(value, context, `env '${name}'`, `export ${name}=…`);
   const why = value === undefined ? 'the variable is not set' : 'the variable is empty';
   throw unresolved(context, `env '${name}'`, why, `export ${name}=…   (or name another source in ${context.file})`);

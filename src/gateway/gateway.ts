@@ -25,7 +25,7 @@ import { healthOf } from './method/health.ts';
 import { isPassing } from './presence.ts';
 import { mayProveOwner, positionOf } from './proof.ts';
 import { Publisher, type PublishOptions } from './publish.ts';
-import { PULSE_MS, Pulse } from './pulse.ts';
+import { every, PULSE_MS, Pulse } from './pulse.ts';
 import { Refusals } from './refusals.ts';
 import { CallRoom } from './room.ts';
 import { ownerSession, type Session } from './session.ts';
@@ -130,24 +130,15 @@ export class Gateway implements House {
   async start(): Promise<void> {
     const refused = await this.#dispatch.selfTest(INTERNAL);
     if (refused !== null) throw new Error(`start-up self-test: ${refused}`);
-    this.#every(TICK_MS, () => this.publish('tick', { ts: this.#options.clock.now() }, { dropIfSlow: true }));
-    this.#every(HEALTH_MS, () => void this.#publishHealth());
-    this.#every(PULSE_MS, () => {
-      this.#pulse.beat(this.#options.clock.monotonicMs());
-      this.#options.trace.flush();
-    });
-  }
-
-  #every(periodMs: number, run: () => void): void {
-    let cancel = () => {};
-    const again = () => {
-      cancel = this.#options.clock.after(periodMs, () => {
-        again();
-        run();
-      });
-    };
-    again();
-    this.#cancel.push(() => cancel());
+    const { clock } = this.#options;
+    this.#cancel.push(
+      every(clock, TICK_MS, () => this.publish('tick', { ts: clock.now() }, { dropIfSlow: true })),
+      every(clock, HEALTH_MS, () => void this.#publishHealth()),
+      every(clock, PULSE_MS, () => {
+        this.#pulse.beat(clock.monotonicMs());
+        this.#options.trace.flush();
+      }),
+    );
   }
 
   /** Says goodbye, lets calls in flight finish within `graceMs`, then closes every connection with 1012. */
@@ -238,7 +229,7 @@ export class Gateway implements House {
       mayRead,
       isAdmin: authority.isAdmin(session.principal),
       presence: mayRead ? presence(this.#services) : [],
-      health: this.#health(),
+      health: this.#health(mayRead),
       stateVersion: this.#stateVersion,
       uptimeMs: this.#uptimeMs(),
     });
@@ -311,7 +302,11 @@ export class Gateway implements House {
     );
     if (!answer.ok) return;
     this.#stateVersion = { ...this.#stateVersion, health: this.#stateVersion.health + 1 };
-    this.publish('health', answer.payload, { dropIfSlow: true, stateVersion: this.#stateVersion });
+    const options = { dropIfSlow: true, stateVersion: this.#stateVersion };
+    const mayRead = ({ principal }: Session) => this.authority.maySee(principal, EVENTS.presence);
+    this.publish('health', answer.payload, { ...options, only: mayRead });
+    // The publisher may read. Which agents there are, and what was said to them, is told nobody else who may not.
+    this.publish('health', this.#health(false), { ...options, only: (session) => !mayRead(session) });
   }
 
   /** Presence is told once for all that came and went in one turn. */
@@ -335,9 +330,9 @@ export class Gateway implements House {
     return Math.round(this.#options.clock.monotonicMs() - this.#startedMs);
   }
 
-  #health(): unknown {
-    const loop = this.#pulse.facts;
-    return healthOf({ at: this.#options.clock.now(), durationMs: 0, loop, agents: this.#options.facts().agents });
+  #health(mayRead: boolean): unknown {
+    const agents = mayRead ? this.#options.facts().agents : undefined;
+    return healthOf({ at: this.#options.clock.now(), durationMs: 0, loop: this.#pulse.facts, agents });
   }
 
   #forHandlers(): Services {

@@ -1,3 +1,5 @@
+import type { Clock } from '../system/clock.ts';
+
 /** How well the event loop keeps up, in the shape that OpenClaw's clients read. Times in milliseconds. */
 export interface LoopFacts {
   readonly degraded: boolean;
@@ -71,4 +73,17 @@ export class Pulse {
 
 function round(value: number): number {
   return Math.round(value * 1_000) / 1_000;
+}
+
+/** Runs it again and again, for the first time after `periodMs`. @returns what ends that */
+export function every(clock: Pick<Clock, 'after'>, periodMs: number, run: () => void): () => void {
+  let cancel = () => {};
+  const again = () => {
+    cancel = clock.after(periodMs, () => {
+      again();
+      run();
+    });
+  };
+  again();
+  return () => cancel();
 }

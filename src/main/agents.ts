@@ -1,5 +1,6 @@
-import { rmSync } from 'node:fs';
-import { isAbsolute, relative, sep } from 'node:path';
+import { renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
 import json5 from 'json5';
 import { type AgentConfig, defaultIdOf, entriesOf, idsOf, MAIN } from '../config/agents.ts';
 import { setValue, unsetValue } from '../config/edit.ts';
@@ -13,8 +14,9 @@ import type { AgentDesk } from '../gateway/method/agents.ts';
 import type { Editor } from '../gateway/method/config.ts';
 import { Declined, WrongParams } from '../gateway/method/handler.ts';
 import { codeOf } from '../system/failure.ts';
+import { newId } from '../system/random.ts';
 import type { Edit } from './config.ts';
-import { agentDir, makeWorkspace, workspaceOf } from './workspace.ts';
+import { agentDir, isPerhapsWithin, makeWorkspace, workspaceOf } from './workspace.ts';
 
 interface AgentsOptions {
   readonly stateDir: string;
@@ -97,13 +99,21 @@ export class Agents implements AgentDesk {
     if (!isAgentId(agentId) || list.some(({ id }) => id === agentId)) return false;
     const directory = agentDir(stateDir, agentId);
     const kept = [...list.map((agent) => workspaceOf(stateDir, agent)), ...(keep === null ? [] : [keep])];
-    if (kept.some((path) => isWithin(path, directory))) return false;
+    if (kept.some((path) => isPerhapsWithin(path, directory))) return false;
+    // No agent's: one of the same name that is made meanwhile has a directory of its own.
+    const aside = `${directory}.${newId()}`;
     try {
-      // What a link leads to stays.
-      rmSync(directory, { recursive: true });
-      return true;
+      renameSync(directory, aside);
     } catch {
       // It isn't there, or its owner closed it: whoever asked is told that it stays.
+      return false;
+    }
+    try {
+      // Others are served meanwhile. What a link leads to stays.
+      await rm(aside, { recursive: true });
+      return true;
+    } catch {
+      putBack(aside, directory);
       return false;
     }
   }
@@ -124,14 +134,20 @@ export class Agents implements AgentDesk {
     try {
       makeWorkspace(workspace);
     } catch (error) {
-      throw new WrongParams(`the workspace ${workspace} can't be made: ${codeOf(error) ?? 'no directory'}`);
+      const code = codeOf(error);
+      const why =
+        code === 'EEXIST' || code === 'ENOTDIR' ? 'a file stands there, or above it' : (code ?? 'no directory');
+      throw new WrongParams(`the workspace ${workspace} can't be made: ${why}`);
     }
   }
 }
 
-function isWithin(path: string, directory: string): boolean {
-  const way = relative(directory, path);
-  return way !== '..' && !way.startsWith(`..${sep}`);
+function putBack(aside: string, directory: string): void {
+  try {
+    renameSync(aside, directory);
+  } catch {
+    // Another one stands there by now: what is left stays beside it.
+  }
 }
 
 /** @throws WrongParams */
@@ -142,7 +158,8 @@ function checkFields({ workspace }: Fields): void {
 }
 
 /** @throws Declined for a model that leads nowhere: it would be found out with the first message */
-function filled(page: Page, id: string, { name, workspace, model, emoji, avatar, default: isDefault }: Fields): string {
+function filled(page: Page, id: string, fields: Fields): string {
+  const { name, workspace, model, emoji, avatar, budget, default: isDefault } = fields;
   if (typeof model === 'string' && strayModel(page.parsed as ConfigFile, model) !== null)
     throw new Declined('unknown_model', model);
   if (isDefault === true) page.prefer(id);
@@ -153,6 +170,10 @@ function filled(page: Page, id: string, { name, workspace, model, emoji, avatar,
   else page.put(id, hasFallbacks ? ['model', 'primary'] : ['model'], model);
   page.put(id, ['identity', 'emoji'], emoji);
   page.put(id, ['identity', 'avatar'], avatar);
+  page.put(id, ['budget', 'tokensPerDay'], budget?.tokensPerDay);
+  page.put(id, ['budget', 'usdPerDay'], budget?.usdPerDay);
+  const left = page.entry(id)?.budget;
+  if (budget !== undefined && isRecord(left) && Object.keys(left).length === 0) page.put(id, ['budget'], null);
   return page.text;
 }
 
@@ -203,7 +224,7 @@ class Page {
   }
 
   /** `undefined`: stays as it is; `null`: goes. */
-  put(id: string, keys: readonly string[], value: string | boolean | null | undefined): void {
+  put(id: string, keys: readonly string[], value: string | number | boolean | null | undefined): void {
     if (value === undefined) return;
     const path = [...LIST, String(this.at(id)), ...keys];
     this.#read(value === null ? unsetValue(this.text, path) : setValue(this.text, path, value));

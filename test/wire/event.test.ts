@@ -107,6 +107,20 @@ describe('events that come by themselves', () => {
     }
   });
 
+  it('A2 health names the agents to who may ask for them, and to nobody else, with every way in which it is told', async () => {
+    const [may, mayNot] = [await listening(3), new Ear(house)];
+    const hello = await mayNot.connect(4, { id: 'cli', mode: 'cli' }, [PAIRING]);
+    await pass(60_000);
+    const told = [hello.payload.snapshot.health, (await mayNot.say('health')).payload];
+    const [event, ...more] = mayNot.events('health');
+    expect([more, may.events('health').length]).toEqual([[], 1]);
+    const ids = ({ agents }: Payload) => agents.map(({ agentId }: Payload) => agentId);
+    for (const health of [...told, event.payload]) expect(ids(health)).toEqual(['main']);
+    expect(ids(may.events('health')[0].payload)).toEqual(['main', 'second']);
+    expect(ids((await may.say('health')).payload)).toEqual(['main', 'second']);
+    expect(may.events('health')[0].stateVersion).toEqual(event.stateVersion);
+  });
+
   it('rule tick comes twice a minute with its instant and a number', async () => {
     const ear = await listening(3);
     await pass(60_000);

@@ -32,6 +32,17 @@ export function sessionKey(text: string, agent: string): SessionKey | null {
   return isAgentId(owner) && rest !== '' && isPlain && key.length <= KEY_MAX ? (key as SessionKey) : null;
 }
 
+/** What nobody sees, or a terminal obeys; but for what makes a sign in front of it a picture. */
+const UNSEEN = /\p{C}|(?!\ufe0f)\p{Default_Ignorable_Code_Point}|(?<!\p{Extended_Pictographic})\ufe0f/u;
+
+/**
+ * Whether a session may be begun under this key: it stands in lists and logs, and shows there what it is made of. Ones that
+ * are there with other characters in their keys stay.
+ */
+export function isNewKey(key: SessionKey): boolean {
+  return !UNSEEN.test(key);
+}
+
 export function agentOf(key: SessionKey): string {
   return key.split(':')[1] ?? '';
 }
@@ -55,12 +66,17 @@ export interface Usage {
 
 export const NO_USAGE: Usage = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
 
+/** Their sum, and never more than a whole number can be: a count that is full is still a count. */
+export function added(...counts: readonly number[]): number {
+  return counts.reduce((sum, count) => Math.min(Number.MAX_SAFE_INTEGER, sum + count), 0);
+}
+
 export function plus(a: Usage, b: Usage): Usage {
   return {
-    input: a.input + b.input,
-    output: a.output + b.output,
-    cacheRead: a.cacheRead + b.cacheRead,
-    cacheWrite: a.cacheWrite + b.cacheWrite,
+    input: added(a.input, b.input),
+    output: added(a.output, b.output),
+    cacheRead: added(a.cacheRead, b.cacheRead),
+    cacheWrite: added(a.cacheWrite, b.cacheWrite),
   };
 }
 

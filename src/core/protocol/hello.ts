@@ -52,7 +52,7 @@ export interface HelloFacts {
   readonly authMode: string;
   readonly configPath: string;
   readonly stateDir: string;
-  /** The default one first; absent: `main` alone. */
+  /** The default one first; absent: `main` alone. For who may not read the default one is called `main` too. */
   readonly agents?: readonly string[];
 }
 
@@ -130,7 +130,7 @@ function personal(f: HelloFacts): Record<string, unknown> {
       health: f.health,
       stateVersion: f.stateVersion,
       uptimeMs: f.uptimeMs,
-      sessionDefaults: sessionDefaults(f.agents?.[0]),
+      sessionDefaults: sessionDefaults(f.mayRead ? f.agents?.[0] : undefined),
       authMode: f.authMode,
       ...(protocol === 4 ? { suspension: { phase: 'accepting' } } : {}),
       ...(f.isAdmin ? { configPath: f.configPath, stateDir: f.stateDir } : {}),

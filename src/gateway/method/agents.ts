@@ -1,9 +1,11 @@
 import type { SessionState } from '../../core/conversation/session.ts';
+import { agentsDelete } from '../../core/protocol/method/agents.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
+import { pause } from '../chat/page.ts';
 import { quoted } from '../chat/place.ts';
 import { levelRows } from '../chat/thinking.ts';
 import { type Editor, editorOf } from './config.ts';
-import { type Context, Declined, WrongParams } from './handler.ts';
+import { type Context, Declined, Passed, WrongParams } from './handler.ts';
 
 type Create = MethodInput<'agents.create'>;
 type Update = MethodInput<'agents.update'>;
@@ -33,6 +35,9 @@ type Created = MethodOutput<'agents.create'>;
 
 /** Sessions of one agent that are looked at for what runs in them. */
 const SESSIONS_MAX = 1_000_000;
+/** So many are looked at, or forgotten, before others are served. */
+const LOOKED_AT_ONCE = 1_000;
+const FORGOTTEN_AT_ONCE = 8;
 
 export async function list(c: Context): Promise<MethodOutput<'agents.list'>> {
   const agents = await c.services.conversations.agents();
@@ -42,7 +47,7 @@ export async function list(c: Context): Promise<MethodOutput<'agents.list'>> {
     selectionRequired: false,
     mainKey: 'main',
     scope: 'per-sender',
-    agents: agents.map(({ id, name, workspace, model, levels, thinking, identity = {} }) => ({
+    agents: agents.map(({ id, name, workspace, model, levels, thinking, budget, identity = {} }) => ({
       id,
       name,
       kind: 'agent',
@@ -50,6 +55,7 @@ export async function list(c: Context): Promise<MethodOutput<'agents.list'>> {
       model: { primary: model },
       thinkingDefault: thinking,
       thinkingLevels: levelRows(levels),
+      budget: { tokensPerDay: budget.tokensPerDay, usdPerDay: budget.usdPerDay },
       ...(Object.keys(identity).length === 0
         ? {}
         : { identity: { ...identity, ...(identity.avatar === undefined ? {} : { avatarUrl: identity.avatar }) } }),
@@ -76,7 +82,7 @@ function idOf(name: string, exactly?: string): string {
   throw new WrongParams(
     exactly === undefined
       ? 'an id can not be made of this name: say it as agentId (--id), of a to z, 0 to 9, dashes and underlines'
-      : `agentId is of a to z, 0 to 9, dashes and underlines${id === '' ? '' : `: '${id}'`}`,
+      : `'${quoted(exactly)}' can be no id: it is of a to z, 0 to 9, dashes and underlines${id === '' ? '' : `, '${id}' for example`}`,
   );
 }
 
@@ -85,22 +91,23 @@ export async function update(c: Context, input: Update): Promise<MethodOutput<'a
   return { ok: true, agentId, ...(await c.services.config.agents.update(editorOf(c), { ...input, agentId })) };
 }
 
-/** In the order in which it must not be lost half way: first nobody can say more to it, then what it does is ended. */
+/**
+ * In the order in which it must not be lost half way: first nobody can say more to it, then what it does is ended. Where there
+ * is much of it others are served in between; so whoever asked is judged again (A9), and an agent that is there again by then
+ * keeps what is left. @throws Passed
+ */
 export async function remove(c: Context, input: MethodInput<'agents.delete'>): Promise<MethodOutput<'agents.delete'>> {
   const { config, conversations } = c.services;
   const agentId = known(input.agentId);
   const { isNamed, ...removed } = await config.agents.remove(editorOf(c), agentId);
   const all = await conversations.sessions({ agent: agentId, limit: SESSIONS_MAX });
-  const ended = await Promise.all(
-    all.map(({ key }) => (conversations.open(key).length > 0 ? conversations.abort(key, null) : [])),
-  );
-  const isCleared = input.deleteFiles === true;
-  if (isCleared) await forget(c, all);
+  const abortedRuns = await aborted(c, all);
+  const isCleared = input.deleteFiles === true && (await forget(c, agentId, all));
   return {
     ok: true,
     agentId,
     removedBindings: 0,
-    abortedRuns: ended.flat(),
+    abortedRuns,
     sessions: all.length,
     sessionsDeleted: isCleared,
     ...removed,
@@ -108,8 +115,37 @@ export async function remove(c: Context, input: MethodInput<'agents.delete'>): P
   };
 }
 
-async function forget(c: Context, sessions: readonly SessionState[]): Promise<void> {
-  for (const { key } of sessions) await c.services.conversations.delete(key);
+async function aborted(c: Context, sessions: readonly SessionState[]): Promise<readonly string[]> {
+  const { conversations } = c.services;
+  const ended: Promise<readonly string[]>[] = [];
+  for (const [at, { key }] of sessions.entries()) {
+    if (at % LOOKED_AT_ONCE === LOOKED_AT_ONCE - 1) await pause();
+    if (conversations.open(key).length > 0) ended.push(conversations.abort(key, null));
+  }
+  return (await Promise.all(ended)).flat();
+}
+
+/** False: the agent is there again, and has what is left. */
+async function forget(c: Context, agentId: string, sessions: readonly SessionState[]): Promise<boolean> {
+  const { conversations, facts } = c.services;
+  for (const [at, { key }] of sessions.entries()) {
+    if (at % FORGOTTEN_AT_ONCE === FORGOTTEN_AT_ONCE - 1) {
+      await pause();
+      await stillMay(c, agentId);
+    }
+    // Asked in the same turn in which the session is taken: what is said to the new one comes after that.
+    if (facts().agents?.includes(agentId) === true) return false;
+    await conversations.delete(key);
+  }
+  return facts().agents?.includes(agentId) !== true;
+}
+
+/** @throws Passed with the refusal of the same call, made now */
+async function stillMay(c: Context, agentId: string): Promise<void> {
+  const { name: method, role, scope } = agentsDelete;
+  if (c.services.authority.mayCall(c.principal, { method, role, scope }).ok) return;
+  const answer = await c.ask(method, { agentId });
+  if (!answer.ok) throw new Passed(answer);
 }
 
 function known(text: string): string {

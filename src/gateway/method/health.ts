@@ -2,7 +2,7 @@ import type { Instant } from '../../core/base/instant.ts';
 import { NOTHING_SEEN, type SessionsSeen, type StatusSeen } from '../chat/recent.ts';
 import type { LoopFacts } from '../pulse.ts';
 
-/** Where nobody says which agents there are: OpenClaw's clients read these fields in any case. */
+/** Where it is not said which agents there are, or not to be said: OpenClaw's clients read these fields in any case. */
 const MAIN = ['main'] as const;
 /** Within the state directory: where that is, `health` tells nobody who may not ask `status`. */
 const STORE = 'state/latchkey.sqlite';
@@ -14,7 +14,7 @@ export function healthOf(facts: {
   readonly at: Instant;
   readonly durationMs: number;
   readonly loop: LoopFacts;
-  /** The default one first. */
+  /** The default one first. Absent for who may not read: the default one, as `main`, whatever it is called. */
   readonly agents?: readonly string[] | undefined;
   /** Absent: nothing is told of them here. */
   readonly seen?: SessionsSeen;
