@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { deviceId, type Giver } from '../src/core/authz/principal.ts';
 import type { Row } from '../src/core/conversation/row.ts';
 import type { RunState } from '../src/core/conversation/run.ts';
 import { type SessionKey, sessionKey } from '../src/core/conversation/session.ts';
@@ -11,8 +12,8 @@ import { wayTo } from './killable.ts';
 import { MAIN, type Said, ScriptedModel, type Stage, soon, stage } from './talk.ts';
 
 /**
- * The property of conversations: whatever is sent, aborted, steered, interrupted, collected, reset, summed up and killed, each
- * transcript is one sequence without a gap, each message is said once, each id has one result, and what anybody was told
+ * The property of conversations: whatever is sent, aborted, steered, interrupted, collected, reset, summed up and killed, and
+ * whoever may not talk for a while, each transcript is one sequence without a gap, each message is said once, each id has one result, and what anybody was told
  * stands there.
  */
 
@@ -23,6 +24,10 @@ const KEYS = [MAIN, ...['second', 'third', 'fourth'].map((name) => sessionKey(na
 export const SEATS = 2;
 /** Most ids are of one session, so that there is something to join, to collect and to interrupt. */
 const keyOf = (n: number): SessionKey => (n < 12 ? MAIN : (KEYS[1 + (n % 3)] ?? MAIN));
+
+/** Some is said by a device that comes and goes. */
+const DEVICE: Giver = { kind: 'device', device: deviceId('d1') };
+const giverOf = (n: number): Giver => (n % 4 === 3 ? DEVICE : { kind: 'owner' });
 
 /** Counts runs that it is at work for; what is summed up for somebody who asked is none of them. */
 class CountingModel extends ScriptedModel {
@@ -49,6 +54,8 @@ type Act =
   /** The process dies, and another one begins. `isGraceful`: it is told to go, and ends what runs. */
   | { readonly kind: 'restart'; readonly isGraceful: boolean }
   | { readonly kind: 'reset'; readonly n: number }
+  /** The device may not talk from now on, or may again. */
+  | { readonly kind: 'turn' }
   | { readonly kind: 'inject' }
   | { readonly kind: 'compact' };
 
@@ -63,6 +70,7 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ kind: 'restart' as const, isGraceful: false }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const, isGraceful: true }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reset' as const), n: fc.nat(20) }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'turn' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'inject' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'compact' as const }) },
 );
@@ -89,6 +97,7 @@ class World {
   /** What the model said in each step, whole. */
   readonly said: string[] = [];
   #isOpen = false;
+  isGone = false;
   /** What was told as accepted, with how it was sent; ends and words as they were told, whichever process told them. */
   readonly accepted = new Map<string, Mode>();
   readonly ends = new Map<string, RunState>();
@@ -118,7 +127,8 @@ class World {
       return { text, call: 'look', hold };
     });
     this.models.push(model);
-    const given = { store: this.#way.store, model, atWorkMax: SEATS, open: this.#open };
+    const mayTalk = (giver: Giver) => giver.kind === 'owner' || !this.isGone;
+    const given = { store: this.#way.store, model, atWorkMax: SEATS, open: this.#open, mayTalk };
     // Told while it starts, too.
     this.stage = await stage(given);
     this.#hear(this.stage);
@@ -178,7 +188,8 @@ class World {
   }
 }
 
-const sendOf = (now: Stage, n: number, mode: Mode) => now.send(`r${n}`, `said in r${n}`, { mode, key: keyOf(n) });
+const sendOf = (now: Stage, n: number, mode: Mode) =>
+  now.send(`r${n}`, `said in r${n}`, { mode, key: keyOf(n), giver: giverOf(n) });
 
 async function act(world: World, one: Act): Promise<void> {
   const { stage: now } = world;
@@ -208,6 +219,9 @@ async function act(world: World, one: Act): Promise<void> {
       return world.restart(one.isGraceful);
     case 'reset':
       return world.ask(now.talk.reset(keyOf(one.n), { kind: 'owner' }));
+    case 'turn':
+      world.isGone = !world.isGone;
+      return;
     case 'inject':
       return world.ask(now.talk.inject(MAIN, { kind: 'owner' }, 'by the way', null));
     case 'compact':
@@ -248,6 +262,12 @@ async function transcripts(disk: Store, runs: readonly RunState[]): Promise<Read
   });
 }
 
+const GONE = 'not_allowed';
+
+/** Its kind, or that its giver was gone. */
+const endOf = ({ end }: RunState): string =>
+  end?.kind === 'error' && end.code === GONE ? GONE : (end?.kind ?? 'none');
+
 function judgeRuns(world: World, runs: readonly RunState[], found: ReadonlyMap<string, readonly Row[]>): void {
   const states = new Map<string, RunState>(runs.map((run) => [run.id, run]));
   for (const id of world.accepted.keys()) expect(states.get(id)?.end, `${id} was accepted`).toBeTruthy();
@@ -258,7 +278,8 @@ function judgeRuns(world: World, runs: readonly RunState[], found: ReadonlyMap<s
     );
     // What was begun was said once, where it was sent to; what was dropped, never.
     expect(said, `${run.id} was said`).toEqual(run.startedAt === null ? [] : [run.session]);
-    if (run.startedAt === null) expect(run.end?.kind).toBe('aborted');
+    if (run.startedAt === null) expect(['aborted', run.giver.kind === 'device' ? GONE : '']).toContain(endOf(run));
+    else expect(endOf(run)).not.toBe(GONE);
     const told = world.ends.get(run.id);
     // What a process stored in its last moment it may not have told.
     if (told !== undefined) expect(told, `${run.id} ended as it was told`).toEqual(run);
@@ -300,7 +321,10 @@ async function judgeIds(world: World, runs: readonly RunState[]): Promise<void> 
 const sent = (n: number, mode: Mode): Act => ({ kind: 'send', n, mode });
 const waited: Act = { kind: 'wait', turns: 24 };
 
-/** What chance may leave out: what steers and what is collected joins a run, the process dies in the middle of an answer. */
+/**
+ * What chance may leave out: what steers and what is collected joins a run, the process dies in the middle of an answer, a
+ * giver is gone when its turn comes.
+ */
 const EXAMPLES: [Act[], readonly Said[]][] = [
   [
     [sent(0, 'followup'), sent(12, 'followup'), waited, sent(1, 'steer'), waited, { kind: 'let' }, waited],
@@ -317,8 +341,13 @@ const EXAMPLES: [Act[], readonly Said[]][] = [
   ],
 ];
 
+const GOING: [Act[], readonly Said[]] = [
+  [sent(0, 'followup'), sent(3, 'followup'), sent(1, 'collect'), sent(7, 'collect'), waited, { kind: 'turn' }, waited],
+  [{ text: 'wait for it', call: 'hold' }, { text: 'all is done' }],
+];
+
 export interface Seen {
-  /** Runs by how they ended. */
+  /** Runs by how they ended, and `not_allowed`. */
   readonly ends: ReadonlySet<string>;
   /** Most runs at work at once. */
   readonly fullest: number;
@@ -353,13 +382,13 @@ export async function checkInterleavings(given: {
     judgeRuns(world, runs, found);
     judgeWords(world, found);
     await judgeIds(world, runs);
-    for (const run of runs) ends.add(run.end?.kind ?? 'none');
+    for (const run of runs) ends.add(endOf(run));
     for (const { body } of [...found.values()].flat())
       if (body.kind === 'assistant' && body.stop === 'partial') partial += 1;
     await store.close();
     clear();
   });
   const seeded = given.seed === undefined ? {} : { seed: given.seed, endOnFailure: true };
-  await fc.assert(property, { numRuns: given.numRuns, examples: EXAMPLES, ...seeded });
+  await fc.assert(property, { numRuns: given.numRuns, examples: [...EXAMPLES, GOING], ...seeded });
   return { ends, fullest, partial };
 }

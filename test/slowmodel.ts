@@ -8,6 +8,8 @@ export interface SlowModel {
   readonly url: string;
   /** Answers that are being given now. */
   open(): number;
+  /** Everything that it was asked, as it came. */
+  heard(): string;
   stop(): Promise<void>;
 }
 
@@ -15,8 +17,11 @@ const WORD_MS = 20;
 
 export async function startSlowModel(): Promise<SlowModel> {
   const answers = new Set<ServerResponse>();
+  let heard = '';
   const server = createServer((request, response) => {
-    request.resume();
+    request.setEncoding('utf8').on('data', (text) => {
+      heard += text;
+    });
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     const say = () => {
       const choices = [{ index: 0, delta: { content: 'word ' }, finish_reason: null }];
@@ -36,6 +41,7 @@ export async function startSlowModel(): Promise<SlowModel> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     open: () => answers.size,
+    heard: () => heard,
     async stop() {
       server.closeAllConnections();
       server.close();

@@ -12,6 +12,7 @@ import type { Retention, RunEvent, Send, Talk } from '../src/runtime/runtime.ts'
 import { openMemory } from '../src/store/memory/memory.ts';
 import type { Store } from '../src/store/store.ts';
 import { ScriptedClock } from '../src/system/clock.ts';
+import { sha256Hex } from '../src/system/crypto.ts';
 
 /** For tests: conversations over a store in memory, with a model that says what it is told to. */
 
@@ -123,6 +124,8 @@ export interface StageOptions {
   /** What is kept, otherwise than by default; read with each pass. */
   readonly retention?: Partial<Retention>;
   readonly zone?: string;
+  /** Absent: everybody may. */
+  readonly mayTalk?: TalkOptions['mayTalk'];
 }
 
 export type Note = Readonly<Record<string, unknown>>;
@@ -177,6 +180,8 @@ export async function stage(given: StageOptions = {}): Promise<Stage> {
       info: (event, fields) => void notes.push({ event, ...fields }),
       error: (_, error) => void errors.push(error),
     },
+    mayTalk: given.mayTalk ?? (() => true),
+    mark: (place) => sha256Hex(`a key of this test ${place}`).slice(0, 16),
     zone: given.zone ?? 'Europe/Berlin',
     retention: () => ({ ...RETENTION, ...given.retention }),
     ...(given.atWorkMax === undefined ? {} : { atWorkMax: given.atWorkMax }),

@@ -2,9 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } fr
 import { join } from 'node:path';
 import type { Attachment } from '../core/conversation/row.ts';
 import type { SessionId } from '../core/conversation/session.ts';
+import { ATTACHMENT_MAX, IMAGES, isTextType } from '../core/protocol/attachment.ts';
 import { sha256Hex } from '../system/crypto.ts';
 import { replaceFile } from '../system/file.ts';
-import { ATTACHMENT_MAX, type Enclosure } from './runtime.ts';
+import type { Enclosure } from './runtime.ts';
 
 /** What came with messages, beside their rows, by conversation and SHA-256. */
 export interface Contents {
@@ -72,8 +73,6 @@ export function contentsInMemory(): Contents {
   };
 }
 
-export const IMAGES: readonly string[] = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
-const TEXTS = /^(text\/[\w.+-]+|application\/(json|xml|yaml|x-yaml|toml|x-ndjson|javascript|x-sh))$/;
 const NAME_MAX = 200;
 /** Of characters. A type is stored and told with its message, so the bound on a message's text can't be passed in it. */
 const TYPE_MAX = 128;
@@ -95,7 +94,7 @@ export function enclosed(enclosures: readonly Enclosure[]): Enclosed {
     if (mediaType.length > TYPE_MAX) return bad(`the type of ${which} is longer than ${TYPE_MAX} characters`);
     const type = mediaType.toLowerCase().split(';')[0]?.trim() ?? '';
     const isImage = IMAGES.includes(type);
-    if (!isImage && !TEXTS.test(type)) return bad(`${which} is neither an image nor a text file`);
+    if (!isImage && !isTextType(type)) return bad(`${which} is neither an image nor a text file`);
     const max = isImage ? imageBytes : textBytes;
     // Before it is decoded: the work is bounded whatever somebody sends.
     if (base64.length > Math.ceil(max / 3) * 4) return large(`${which} is larger than ${max} bytes`);

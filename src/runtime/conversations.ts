@@ -1,8 +1,7 @@
-import type { Giver } from '../core/authz/principal.ts';
+import type { DeviceId, Giver } from '../core/authz/principal.ts';
 import type { Row } from '../core/conversation/row.ts';
 import type { RunState } from '../core/conversation/run.ts';
 import { agentOf, type SessionId, type SessionKey, type SessionState } from '../core/conversation/session.ts';
-import { effective, NO_THINKING } from '../core/conversation/thinking.ts';
 import type { RunId } from '../core/lane/lane.ts';
 import { answerOf } from './answer.ts';
 import { type Content, known, lookAt } from './asking.ts';
@@ -13,6 +12,7 @@ import { Keeper } from './keeper.ts';
 import { Lanes } from './lanes.ts';
 import type { AgentFacts, TalkOptions } from './options.ts';
 import { Players } from './players.ts';
+import { rosterOf, thinkerOf } from './roster.ts';
 import {
   type Accepted,
   type Agent,
@@ -23,10 +23,10 @@ import {
   type Talk,
   TEXT_MAX,
   TextTooLarge,
+  TooManySessions,
 } from './runtime.ts';
 import { type Acceptance, type Asked, Scribe, type SettingsChange } from './scribe.ts';
 import { Teller } from './teller.ts';
-import { wanted } from './thoughts.ts';
 import { waited } from './wait.ts';
 
 export function openConversations(options: TalkOptions): Talk {
@@ -163,12 +163,16 @@ class StoredConversations implements Talk {
     });
   }
 
-  /** `null`: it would begin a session, and there is no room for one more of its giver today. */
+  /**
+   * `null`: it would begin a conversation, and there is no room for one more of its giver today.
+   * @param isReset it begins one also where there is a session
+   */
   async #within<T extends { readonly created?: boolean }>(
     { key, giver }: Pick<Asked, 'key' | 'giver'>,
     work: () => Promise<T>,
+    isReset = false,
   ): Promise<T | null> {
-    if (!isBounded(giver) || (await this.session(key)) !== null) return work();
+    if (!isBounded(giver) || (!isReset && (await this.session(key)) !== null)) return work();
     // Counted before it is there: many may be under way.
     if (!this.#bounds.begin(giver, this.#options.clock.now())) return null;
     let isBegun = false;
@@ -268,6 +272,10 @@ class StoredConversations implements Talk {
     return this.#players.open(key);
   }
 
+  atWork(device: DeviceId): readonly RunState[] {
+    return this.#players.atWork(device);
+  }
+
   // ---- sessions --------------------------------------------------------------------------------------------------------------
 
   session(key: SessionKey): Promise<SessionState | null> {
@@ -286,11 +294,16 @@ class StoredConversations implements Talk {
   }
 
   reset(key: SessionKey, giver: Giver): Promise<SessionState> {
-    return this.#lanes.inTurn(key, async () => {
+    const work = async () => {
       await this.abort(key, null);
       const session = await this.#scribe.reset(key, giver, this.#freshId());
       this.#teller.session({ key, reason: 'reset', session, rows: [] });
-      return session;
+      return { session, created: true };
+    };
+    return this.#lanes.inTurn(key, async () => {
+      const begun = await this.#within({ key, giver }, work, true);
+      if (begun === null) throw new TooManySessions();
+      return begun.session;
     });
   }
 
@@ -331,12 +344,12 @@ class StoredConversations implements Talk {
 
   async inject(key: SessionKey, giver: Giver, text: string, label: string | null): Promise<Row> {
     if (Buffer.byteLength(text) > TEXT_MAX) throw new TextTooLarge(`the message is larger than ${TEXT_MAX} bytes`);
+    const body = { kind: 'note', text, label } as const;
     return this.#lanes.inTurn(key, async () => {
-      const { row, rows, session, created } = await this.#scribe.inject(key, giver, this.#freshId(), {
-        kind: 'note',
-        text,
-        label,
-      });
+      const work = () => this.#scribe.inject(key, giver, this.#freshId(), body);
+      const injected = await this.#within({ key, giver }, work);
+      if (injected === null) throw new TooManySessions();
+      const { row, rows, session, created } = injected;
       if (created) this.#teller.session({ key, reason: 'created', session, rows: [] });
       this.#teller.session({ key, reason: 'inject', session, rows });
       return row;
@@ -345,30 +358,12 @@ class StoredConversations implements Talk {
 
   // ---- agents ----------------------------------------------------------------------------------------------------------------
 
-  async agents(): Promise<readonly Agent[]> {
-    const { models } = this.#options;
-    // Most think with the same, which is looked up once.
-    let usual: ReturnType<typeof models.of> | null = null;
-    return Promise.all(
-      this.#options.agents().map(async (agent, at) => {
-        const { id, name, model, workspace, queue, identity = {} } = agent;
-        if (model === null) usual ??= models.of(null);
-        const first = (await (model === null ? usual : models.of(model, agent)))?.candidates[0] ?? null;
-        const contextWindow = first?.facts.contextWindow ?? null;
-        const named = first?.model.name ?? model ?? '';
-        const levels = first?.facts.levels ?? NO_THINKING;
-        const thinking = effective(levels, wanted([agent.thinking]));
-        const isDefault = at === 0;
-        return { id, name, model: named, contextWindow, levels, thinking, workspace, queue, isDefault, identity };
-      }),
-    );
+  agents(): Promise<readonly Agent[]> {
+    return rosterOf(this.#options);
   }
 
-  async thinker(model: string): ReturnType<Talk['thinker']> {
-    const first = (await this.#options.models.of(model))?.candidates[0];
-    if (first === undefined) return null;
-    const { contextWindow, levels = NO_THINKING } = first.facts;
-    return { model: first.model.name, contextWindow, levels };
+  thinker(model: string): ReturnType<Talk['thinker']> {
+    return thinkerOf(this.#options, model);
   }
 
   #agent(key: SessionKey): AgentFacts | null {

@@ -1,3 +1,4 @@
+import type { Giver } from '../core/authz/principal.ts';
 import { SECOND_MS } from '../core/base/instant.ts';
 import type { RunEnd } from '../core/conversation/run.ts';
 import type { SessionKey } from '../core/conversation/session.ts';
@@ -12,10 +13,16 @@ const tail = (key: SessionKey) => `latchkey sessions tail${PLAIN.test(key) ? ` $
 const reset = (key: SessionKey) => (PLAIN.test(key) ? `latchkey sessions reset ${key}` : 'latchkey sessions list');
 const probe = () => 'latchkey models status --probe';
 const models = () => 'latchkey models list';
+/** Of a provider, as the configuration takes it. */
+const PROVIDER = /^([a-z0-9][a-z0-9_-]{0,63})\//;
+const setKey = (_key: SessionKey, model: string) => {
+  const [, provider] = PROVIDER.exec(model) ?? [];
+  return provider === undefined ? probe() : `latchkey config set models.providers.${provider}.apiKey -`;
+};
 
 /** What a person runs about each failure of a model: a kind that is missing here does not compile. */
-const REMEDIES: Readonly<Record<FailureKind, (key: SessionKey) => string>> = {
-  auth: probe,
+const REMEDIES: Readonly<Record<FailureKind, (key: SessionKey, model: string) => string>> = {
+  auth: setKey,
   quota: probe,
   rate_limit: probe,
   overloaded: probe,
@@ -33,9 +40,9 @@ const REMEDIES: Readonly<Record<FailureKind, (key: SessionKey) => string>> = {
   budget: () => 'latchkey config get agents',
 };
 
-export function modelFailed(key: SessionKey, { kind, model, why }: ModelFailure): Failed {
+export function modelFailed(key: SessionKey, { kind, model, why, remedy }: ModelFailure): Failed {
   const text = `${model}: ${FAILURES[kind].what}: ${why}`;
-  return { kind: 'error', code: kind, text, remedy: REMEDIES[kind](key) };
+  return { kind: 'error', code: kind, text, remedy: remedy ?? REMEDIES[kind](key, model) };
 }
 
 /** It worked for longer than whoever asked for it allowed. @param timeoutMs what that was */
@@ -60,6 +67,14 @@ export function agentless(agent: string): Failed {
 
 export function modelless(model: string): Failed {
   return { kind: 'error', code: 'unknown_model', text: `there is no model '${model}'`, remedy: models() };
+}
+
+/** A12: when its turn came, its giver was revoked, removed or narrowed, or had come to its end. Who that is stays unsaid (A7). */
+export function notAllowed(giver: Giver): Failed {
+  const text = 'whoever said it may not talk to agents any more, so it was not said to the agent';
+  const remedy =
+    giver.kind === 'secret' ? 'latchkey config get gateway.auth.sharedSecretScopes' : 'latchkey devices list';
+  return { kind: 'error', code: 'not_allowed', text, remedy };
 }
 
 export function broken(): Failed {

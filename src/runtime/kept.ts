@@ -1,6 +1,8 @@
 import type { Instant } from '../core/base/instant.ts';
 import type { Row } from '../core/conversation/row.ts';
-import type { SessionId } from '../core/conversation/session.ts';
+import type { RunEnd } from '../core/conversation/run.ts';
+import type { SessionId, SessionKey } from '../core/conversation/session.ts';
+import type { RunId } from '../core/lane/lane.ts';
 import type { Conversation, Spending } from '../store/store.ts';
 
 // Part of runtime.ts, which is what everybody imports.
@@ -54,16 +56,32 @@ export interface Days {
   /** IANA: in which they are counted. */
   readonly zone: string;
   readonly days: readonly Day[];
+  /** Of all these days together, by agent, also by those that are no more; without those of which no run is kept. */
+  readonly agents: readonly (Spending & { readonly agent: string })[];
+}
+
+export interface DaysFilter {
+  readonly days: number;
+  /** Its own alone. */
+  readonly agent?: string;
+  /** Which of these days count for `agents`; absent: all. */
+  readonly isIn?: (date: string) => boolean;
 }
 
 /** What is kept, to be counted and read: nothing here changes anything. */
 export interface Books {
   /** Agents that have a session, also those that are no more. */
   agents(): Promise<readonly string[]>;
+  /** Agents of which a run is kept, also those that are no more. */
+  spenders(): Promise<readonly string[]>;
   /** Sessions of an agent. */
   count(agent: string): Promise<number>;
   /** `null`: there is none, or no more. */
   conversation(id: SessionId): Promise<Conversation | null>;
+  /** Conversations under a key that were reset, the newest reset first. */
+  earlier(key: SessionKey, limit: number): Promise<readonly Conversation[]>;
+  /** How runs ended: of those that have, and whose ids are kept. */
+  ends(runs: readonly RunId[]): Promise<ReadonlyMap<RunId, RunEnd>>;
   /** Rows from `from` on, oldest first, at most `limit`. */
   rows(id: SessionId, from: number, limit: number): Promise<readonly Row[]>;
   /** What came with a message, as base64; `null`: it is gone. */
@@ -72,6 +90,6 @@ export interface Books {
   clean(text: string): string;
   /** What is kept, and what was forgotten last; `last` `null`: nothing since the start. */
   kept(): { readonly rules: Retention; readonly last: Kept | null };
-  /** The last days, today included. `agent`: its own alone. */
-  days(filter: { readonly days: number; readonly agent?: string }): Promise<Days>;
+  /** The last days, today included. */
+  days(filter: DaysFilter): Promise<Days>;
 }

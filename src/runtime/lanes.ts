@@ -55,6 +55,11 @@ export class Lanes {
     return effects.flatMap((effect) => (effect.kind === 'join' ? effect.run : []));
   }
 
+  /** What runs there did not begin, and `run`, which was to be said in it, begins in its place. */
+  lead(key: SessionKey, run: RunId): void {
+    this.#say(key, { kind: 'lead', run });
+  }
+
   ended(key: SessionKey): void {
     this.#say(key, { kind: 'ended' });
   }

@@ -57,6 +57,21 @@ test('rule: what a run was heard to say when the gateway died is written down on
   }
 });
 
+test('rule: what a run took that the gateway died with has the price of its model, beside what it took before', async () => {
+  const store = openMemory();
+  const facts = { price: { input: 1, output: 1_000, cacheRead: null, cacheWrite: null } };
+  const says = (_: unknown, nth: number) => (nth === 1 ? { call: 'look' } : { text: 'x'.repeat(400), hold: never });
+  const first = await stage({ store, facts, model: new ScriptedModel(says) });
+  await first.send('r1', 'one');
+  await until(() => first.of('r1').some(({ kind }) => kind === 'text'));
+  const before = (await store.read((tx) => tx.runs.spent('main', 0))).costMicros;
+  expect(before).toBeGreaterThan(0);
+  const { talk } = await stage({ store, facts });
+  const run = await talk.wait(id('r1'), 0);
+  expect(run?.costMicros).toBeGreaterThan(before);
+  expect((await store.read((tx) => tx.runs.spent('main', 0))).costMicros).toBe(run?.costMicros);
+});
+
 test('rule: where no gateway runs nothing is accepted and nobody thinks, and the rest works', async () => {
   const model = new ScriptedModel();
   const { talk, send, bodies } = await stage({ model, isStarted: false });

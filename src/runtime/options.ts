@@ -1,3 +1,4 @@
+import type { Giver } from '../core/authz/principal.ts';
 import type { Mode } from '../core/lane/lane.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../system/clock.ts';
@@ -60,6 +61,13 @@ export interface TalkOptions {
   readonly models: Thinking;
   readonly contents: Contents;
   readonly diary: Diary;
+  /** A12: whether what its giver said may begin, by what the giver holds now. Asked right before, and answered at once. */
+  readonly mayTalk: (giver: Giver) => boolean;
+  /**
+   * What fences in what came from outside: a short word that nobody else can make of the place, and is the same each time, so
+   * that a provider can keep what it was sent.
+   */
+  readonly mark: (place: string) => string;
   /** IANA: in which days are counted, and what the model is told. */
   readonly zone: string;
   /** A text without secrets, as far as they are known; absent: as it is. */

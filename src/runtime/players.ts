@@ -1,13 +1,16 @@
+import type { DeviceId, Giver } from '../core/authz/principal.ts';
 import type { RunEnd, RunState } from '../core/conversation/run.ts';
 import { agentOf, type SessionKey } from '../core/conversation/session.ts';
 import type { RunId } from '../core/lane/lane.ts';
 import { answerOf } from './answer.ts';
 import type { Bounds } from './bounds.ts';
-import { conversationless } from './failed.ts';
+import { conversationless, notAllowed } from './failed.ts';
 import type { Lanes } from './lanes.ts';
 import type { TalkOptions } from './options.ts';
+import { recounted } from './purse.ts';
 import { type Outcome, Turn } from './run.ts';
-import type { Scribe } from './scribe.ts';
+import { priceSaid } from './said-price.ts';
+import type { Ending, Scribe } from './scribe.ts';
 import { RUNS_AT_WORK_MAX, Seats } from './seats.ts';
 import { Summarizer } from './summarizer.ts';
 import type { Teller } from './teller.ts';
@@ -26,6 +29,8 @@ interface Tools {
 interface Playing {
   readonly turn: Turn;
   readonly done: Promise<void>;
+  /** Its words are with the agent; before that it waits for a seat. */
+  isBegun: boolean;
 }
 
 /** Runs that are open: those that wait, and those that run, until the end of each is on disk and told. */
@@ -57,11 +62,28 @@ export class Players {
     this.#open.set(run.id, run);
     const own = this.#ofKey.get(run.key) ?? new Map<RunId, RunState>();
     this.#ofKey.set(run.key, own.set(run.id, run));
+    // What is in its way waits for the owner from now on.
+    if (run.giver.kind === 'owner') this.#seats.look(agentOf(run.key));
+  }
+
+  /** They don't wait any more, and keep their place. One that has ended meanwhile is open no more. */
+  #entered(runs: readonly RunState[]): void {
+    for (const run of runs) {
+      if (!this.#open.has(run.id)) continue;
+      this.#open.set(run.id, run);
+      this.#ofKey.get(run.key)?.set(run.id, run);
+    }
   }
 
   /** For a call of a model outside of a run: see `Seats.take`. */
   seat(agent: string, signal: AbortSignal): Promise<() => void> {
-    return this.#seats.take(agent, signal);
+    return this.#seats.take(agent, () => null, signal);
+  }
+
+  /** Whose seat a run takes: the owner's where words of the owner are in it, or wait behind it. */
+  #for({ key, id }: Turn): Giver | null {
+    const own = this.open(key);
+    return own.find(({ giver }) => giver.kind === 'owner')?.giver ?? this.#open.get(id)?.giver ?? null;
   }
 
   open(key: SessionKey): readonly RunState[] {
@@ -72,6 +94,12 @@ export class Players {
   into(run: RunId): RunId | null {
     for (const { turn } of this.#playing.values()) if (turn.joined.includes(run)) return turn.id;
     return null;
+  }
+
+  atWork(device: DeviceId): readonly RunState[] {
+    const begun = [...this.#playing.values()].filter(({ isBegun }) => isBegun);
+    const runs = begun.flatMap(({ turn }) => [turn.id, ...turn.joined].flatMap((id) => this.#open.get(id) ?? []));
+    return runs.filter(({ giver }) => giver.kind === 'device' && giver.device === device);
   }
 
   /** Told of the end of a run, once; of `null` when the gateway ends before. */
@@ -104,11 +132,12 @@ export class Players {
       scribe,
       teller,
       summarizer: new Summarizer(scribe),
-      boundary: () => (this.#isEnding ? [] : lanes.boundary(key)),
+      boundary: () => (this.#isEnding ? [] : this.#standing(lanes.boundary(key), notAllowed)),
+      entered: (runs) => this.#entered(runs),
       leave: (joined, end) => this.#dropped(joined, end),
     });
     const done = this.#play(turn).catch((error) => this.#options.diary.error('a run was not ended', error));
-    this.#playing.set(id, { turn, done });
+    this.#playing.set(id, { turn, done, isBegun: false });
   }
 
   stop(run: RunId): void {
@@ -150,24 +179,59 @@ export class Players {
     }
   }
 
-  /** `null`: the gateway ends, and it has not begun. A run that is stopped while it waits for a seat does without. */
+  /** `null`: it has not begun, and has ended or the gateway does. One that is stopped while it waits for a seat does without. */
   async #worked(turn: Turn): Promise<Outcome | null> {
-    const leave = await this.#seats.take(agentOf(turn.key), turn.stopped);
+    const leave = await this.#seats.take(agentOf(turn.key), () => this.#for(turn), turn.stopped);
     try {
-      return this.#isEnding ? null : await turn.walk();
+      if (this.#isEnding) return null;
+      if (this.#begins(turn)) return await turn.walk();
     } finally {
       leave();
     }
+    await Promise.allSettled([...turn.joined, turn.id].map((id) => this.#dropping.get(id)));
+    return null;
+  }
+
+  /**
+   * False: nobody whose words are in it may talk any more. Nothing is waited for between the verdict and the mark: whoever
+   * takes a giver's leave finds each of its runs begun, and names it, or it does not begin.
+   */
+  #begins(turn: Turn): boolean {
+    const playing = this.#playing.get(turn.id);
+    const aborted: RunEnd = { kind: 'aborted' };
+    const ids = this.#standing([...turn.joined, turn.id], turn.stopped.aborted ? () => aborted : notAllowed);
+    const lead = ids.at(-1);
+    const run = lead === undefined ? undefined : this.#open.get(lead);
+    if (playing === undefined || run === undefined) return false;
+    if (run.id !== turn.id) {
+      this.#playing.delete(turn.id);
+      this.#playing.set(run.id, playing);
+      this.#tools.lanes.lead(turn.key, run.id);
+    }
+    turn.regroup(run, ids.slice(0, -1));
+    playing.isBegun = true;
+    return true;
+  }
+
+  /** A12: those whose givers may talk now. The others end by themselves, and what was said in them is nowhere said. */
+  #standing(runs: readonly RunId[], endOf: (giver: Giver) => RunEnd): readonly RunId[] {
+    return runs.filter((id) => {
+      const run = this.#open.get(id);
+      if (run === undefined) return false;
+      if (this.#options.mayTalk(run.giver)) return true;
+      this.#dropped(id, endOf(run.giver));
+      return false;
+    });
   }
 
   /** Stored, then told. */
   async #finish(turn: Turn, { end, rows, taken, context, text, stop }: Outcome): Promise<void> {
     const { id: run, key, joined } = turn;
-    const { scribe, teller } = this.#tools;
+    const { teller } = this.#tools;
     const leaf = { rows, taken, ...(context === undefined ? {} : { context }) };
     teller.hold(run);
     try {
-      const written = await this.#kept(() => scribe.end({ run, joined, end, ...leaf }));
+      const written = await this.#stored({ run, joined, end, ...leaf });
       teller.stored(run);
       teller.session({ key, reason: 'run', session: written.session, rows: written.rows });
       for (const state of written.runs) this.#over(state, text, stop);
@@ -179,10 +243,23 @@ export class Players {
     }
   }
 
+  /** An end that is refused as it is counted is stored once more, counted anew: its words are worth more than its counts. */
+  async #stored(ending: Ending): ReturnType<Scribe['end']> {
+    const { scribe } = this.#tools;
+    try {
+      return await this.#kept(() => scribe.end(ending));
+    } catch (error) {
+      if (this.#isEnding) throw error;
+      this.#options.diary.error('the end of a run is stored once more', error);
+      return this.#kept(() => scribe.end({ ...ending, ...recounted(ending) }));
+    }
+  }
+
   /** The gateway died while it ran: what it was saying is written down, then its end is told. */
   async interrupted(run: RunState): Promise<void> {
     const { scribe, teller } = this.#tools;
-    const closed = await this.#kept(() => scribe.interrupt(run.id));
+    const price = await priceSaid(this.#options, run.id);
+    const closed = await this.#kept(() => scribe.interrupt(run.id, price));
     if (closed === null) return;
     const { run: state, written } = closed;
     if (written !== null) teller.session({ key: state.key, reason: 'run', ...written });

@@ -29,6 +29,8 @@ export interface TurnParts extends TalkOptions {
   readonly summarizer: Summarizer;
   /** What joins the run between two of its steps. */
   readonly boundary: () => readonly RunId[];
+  /** They are at work from now on. */
+  readonly entered: (runs: readonly RunState[]) => void;
   /** What joined it has had its time: it ends, and this run goes on. */
   readonly leave: (run: RunId, end: Failed) => void;
 }
@@ -47,7 +49,6 @@ export interface Outcome {
 /** One run: what was said goes to the model, what it says is told and written down, until it has nothing more to do. */
 export class Turn {
   readonly key: SessionKey;
-  readonly id: RunId;
   /** Runs whose words it took in: they end with it. */
   readonly joined: RunId[];
   readonly #stop = new AbortController();
@@ -68,7 +69,6 @@ export class Turn {
 
   constructor(run: RunState, joining: readonly RunId[], parts: TurnParts) {
     this.key = run.key;
-    this.id = run.id;
     this.joined = [...joining];
     this.#run = run;
     this.#parts = parts;
@@ -80,6 +80,16 @@ export class Turn {
     if (this.#stop.signal.aborted) return;
     this.#why = why;
     this.#stop.abort();
+  }
+
+  get id(): RunId {
+    return this.#run.id;
+  }
+
+  /** Before it begins: not all that were to be said in it are. @param run the one that it is now */
+  regroup(run: RunState, joining: readonly RunId[]): void {
+    this.#run = run;
+    this.joined.splice(0, this.joined.length, ...joining);
   }
 
   get stopped(): AbortSignal {
@@ -121,6 +131,7 @@ export class Turn {
     const { scribe, teller, boundary } = this.#parts;
     const entered = await scribe.enter([...this.joined, this.id]);
     this.#run = entered.runs.at(-1) ?? this.#run;
+    this.#parts.entered(entered.runs);
     teller.run(this.id, this.key, { kind: 'start', startedAt: this.#run.startedAt ?? this.#run.acceptedAt });
     this.#written('send', entered);
     this.#begun(entered.runs);
@@ -131,6 +142,7 @@ export class Turn {
         // Before it is written down: whatever comes, they end with this run.
         this.joined.push(...joining);
         const more = await scribe.enter(joining);
+        this.#parts.entered(more.runs);
         this.#written('send', more);
         this.#begun(more.runs);
       }
@@ -194,6 +206,7 @@ export class Turn {
       said: this.#said,
       content: (sha256) => this.#parts.contents.get(session.id, sha256),
       input: thought.input,
+      mark: this.#parts.mark,
       textMax: textMaxIn(windowOf(thought)),
     });
     this.#thinking = wanted([this.#run.ask.thinking, session.settings.thinking, agent.thinking]);
@@ -236,6 +249,7 @@ export class Turn {
     for await (const part of routed(step, this.#route(agent, thought))) {
       if (step.signal.aborted && part.kind !== 'finish') break;
       if (part.kind === 'reasoning') thoughts.add(part.delta);
+      else if (part.kind === 'finish') thoughts.end();
       else thoughts.flush();
       if (part.kind === 'text') {
         this.#saying += part.delta;

@@ -1,4 +1,4 @@
-import type { Giver } from '../core/authz/principal.ts';
+import type { DeviceId, Giver } from '../core/authz/principal.ts';
 import type { Instant } from '../core/base/instant.ts';
 import type { Row, Sender, ToolCall, ToolResult } from '../core/conversation/row.ts';
 import type { RunState } from '../core/conversation/run.ts';
@@ -15,16 +15,12 @@ export const TEXT_MAX = 1024 * 1024;
 export class TextTooLarge extends Error {
   override readonly name = 'TextTooLarge';
 }
+/** Whoever asks for it began SESSIONS_A_DAY_MAX conversations today: this would be another. */
+export class TooManySessions extends Error {
+  override readonly name = 'TooManySessions';
+}
 
-/** What may come with one message; bytes as they are, not as base64. */
-export const ATTACHMENT_MAX = {
-  count: 10,
-  imageBytes: 6_291_456,
-  textBytes: 1024 * 1024,
-  totalBytes: 19_464_192,
-} as const;
-
-/** What comes with a message, as bytes: images and text files (bounded by `ATTACHMENT_MAX`). */
+/** What comes with a message, as bytes: images and text files (bounded by core/protocol/attachment.ts). */
 export interface Enclosure {
   readonly name: string;
   readonly mediaType: string;
@@ -57,7 +53,7 @@ export type RefusedSend =
   | { readonly code: 'run_conflict' }
   /** WAITING_MAX messages wait in this session, or OPEN_MAX runs are open on behalf of the same giver. */
   | { readonly code: 'lane_full' }
-  /** Whoever says it began SESSIONS_A_DAY_MAX of them today: this one would be another. */
+  /** Whoever says it began SESSIONS_A_DAY_MAX conversations today: this one would be another. */
   | { readonly code: 'too_many_sessions' }
   | { readonly code: 'unknown_agent'; readonly agent: string }
   | { readonly code: 'unknown_model'; readonly model: string }
@@ -120,6 +116,8 @@ export interface Agent {
   readonly queue: Mode;
   readonly isDefault: boolean;
   readonly identity?: Identity;
+  /** What it may take in a day. `null`: without a bound. */
+  readonly budget: { readonly tokensPerDay: number | null; readonly usdPerDay: number | null };
 }
 
 /** Conversations and the runs in them. Whether the caller may is decided before (dispatch). */
@@ -148,7 +146,9 @@ export interface Conversations {
   tail(key: SessionKey, limit: number, before?: number): Promise<readonly Row[]>;
   /** Runs of the session that wait or run. */
   open(key: SessionKey): readonly RunState[];
-  /** Begins another conversation under the key; what runs in it is aborted. `null`: there was none. */
+  /** A9: runs of a device that have begun and go on, also those that joined another one: aborting one of them ends that. */
+  atWork(device: DeviceId): readonly RunState[];
+  /** Begins another conversation under the key; what runs in it is aborted. @throws TooManySessions: nothing was done */
   reset(key: SessionKey, giver: Giver): Promise<SessionState>;
   patch(
     key: SessionKey,
@@ -160,7 +160,7 @@ export interface Conversations {
   compact(
     key: SessionKey,
   ): Promise<boolean | Extract<RefusedSend, { readonly code: 'stopping' } | { readonly code: 'not_running' }>>;
-  /** Puts in a row as the agent's words. @throws TextTooLarge */
+  /** Puts in a row as the agent's words. @throws TextTooLarge, TooManySessions */
   inject(key: SessionKey, giver: Giver, text: string, label: string | null): Promise<Row>;
   subscribe(listener: (event: RunEvent) => void): () => void;
 }

@@ -3,6 +3,7 @@ import type { Instant } from '../core/base/instant.ts';
 import type { Row, RowBody } from '../core/conversation/row.ts';
 import { isOver, type RunAsk, type RunEnd, type RunState } from '../core/conversation/run.ts';
 import {
+  added,
   agentOf,
   NO_USAGE,
   plus,
@@ -15,7 +16,9 @@ import {
 import type { RunId } from '../core/lane/lane.ts';
 import type { Store, WriteTx } from '../store/store.ts';
 import type { Clock } from '../system/clock.ts';
+import type { Price } from './model/model.ts';
 import { Page, pageOf } from './page.ts';
+import { microsOf } from './said-price.ts';
 
 /** What was taken since it was last written down. */
 export interface Taken {
@@ -27,7 +30,7 @@ export interface Taken {
 export const NOTHING_TAKEN: Taken = { usage: NO_USAGE, costMicros: 0 };
 
 export function together(a: Taken, b: Taken): Taken {
-  const costMicros = a.costMicros === null || b.costMicros === null ? null : a.costMicros + b.costMicros;
+  const costMicros = a.costMicros === null || b.costMicros === null ? null : added(a.costMicros, b.costMicros);
   return { usage: plus(a.usage, b.usage), costMicros };
 }
 
@@ -112,7 +115,7 @@ export class Scribe {
       const page = new Page(tx, session, at);
       const { text, from } = asked.ask;
       await page.add(asked.id, { kind: 'command', text, from, answer });
-      return { kind: 'new', run, session: await page.save({ lastRun: asked.id }), created, rows: page.rows };
+      return { kind: 'new', run, session: await page.save({}), created, rows: page.rows };
     });
   }
 
@@ -186,8 +189,12 @@ export class Scribe {
   /**
    * The end of a run with which the gateway died: what it was saying becomes its last row. What that took is not known, and
    * is reckoned as of a call that was stopped. `null`: it had ended.
+   * @param price of the model that was saying it; `null`: unknown
    */
-  interrupt(run: RunId): Promise<{ readonly run: RunState; readonly written: Written | null } | null> {
+  interrupt(
+    run: RunId,
+    price: Price | null,
+  ): Promise<{ readonly run: RunState; readonly written: Written | null } | null> {
     return this.#store.write(async (tx) => {
       const at = this.#clock.now();
       const state = await loaded(tx, run);
@@ -200,7 +207,7 @@ export class Scribe {
       }
       const { model, text } = saying;
       const usage = { ...NO_USAGE, input: session.context, output: Math.ceil(text.length / 4) };
-      const taken: Taken = { usage, costMicros: null };
+      const taken: Taken = { usage, costMicros: microsOf(usage, price) };
       const page = new Page(tx, session, at);
       await page.add(run, { kind: 'assistant', text, calls: [], model, usage, stop: 'partial' });
       const next = await saveRun(tx, state, { ...taking(state, taken), ...end });

@@ -40,6 +40,8 @@ async function conversation(kind: Kind): Promise<{ readonly talk: Talk; readonly
     models: { of: async () => ({ candidates: [{ model: server.model(kind), facts }], input: null }) },
     contents: contentsInMemory(),
     diary: { info() {}, error: (event, error) => expect.unreachable(`${event}: ${String(error)}`) },
+    mayTalk: () => true,
+    mark: (place) => place,
     zone: 'UTC',
   });
   const events: RunEvent[] = [];

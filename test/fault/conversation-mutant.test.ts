@@ -65,8 +65,8 @@ const MUTANTS: Readonly<Record<string, Mutant>> = {
   ],
   'more runs are at work than there are seats': [
     'runtime/seats.ts',
-    'if (row.taken < this.#max) {',
-    'if (row.taken < this.#max + 1) {',
+    'owner: this.#max - all,',
+    'owner: this.#max + 1 - all,',
     /runs at work at once/,
   ],
   'a reset does not end what runs': [
@@ -80,6 +80,18 @@ const MUTANTS: Readonly<Record<string, Mutant>> = {
     'await keep(taken.map(({ piece }) => piece));',
     'void keep([]);',
     /was heard/,
+  ],
+  'words behind a piece are told with it': [
+    'runtime/teller.ts',
+    'this.#release(run, telling, next < 0 ? telling.line.length : next);',
+    'this.#release(run, telling);',
+    /was heard|was said/,
+  ],
+  'a seat is not given back': [
+    'runtime/seats.ts',
+    'if (left > 0) row.taken.set(name, left);',
+    'if (left >= 0) row.taken.set(name, left + 1);',
+    /comes to its end/,
   ],
   'what was heard is not written down where the process died': [
     'runtime/scribe.ts',
@@ -148,7 +160,7 @@ const judged = (open: typeof openConversations, numRuns: number) =>
   checkInterleavings({ disk: async () => ({ store: openMemory(), clear() {} }), open, numRuns, seed: SEED });
 
 test('rule: nothing is noticed where nothing is broken', async () => {
-  const seats = 'if (row.taken < this.#max) {';
+  const seats = 'owner: this.#max - all,';
   await judged(await broken('runtime/seats.ts', seats, seats), 20);
 }, 120_000);
 

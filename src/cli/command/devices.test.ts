@@ -242,3 +242,41 @@ test('A9 what a removal leaves behind is said, and the secret is rotated where t
   const rotated = await cli.run(['devices', 'remove', D1, '--rotate-secret', '--json']);
   expect(JSON.parse(rotated.out)).toEqual({ ...payload, secret: { closedSessions: 3, revoked: [] } });
 });
+
+const GONE = [
+  ['narrow', 'device.grant.narrow', ['--none']],
+  ['revoke', 'device.token.revoke', []],
+  ['remove', 'device.pair.remove', []],
+] as const;
+test.each(GONE)('A9 what goes on is said by devices %s, with the command that ends it', async (name, method, more) => {
+  const said = async (runs: readonly (readonly [string, string])[], runsTotal = runs.length) => {
+    await cli.end();
+    cli = new Scripted(cli.home, NOW);
+    const payload = { changed: true, runs: runs.map(([sessionKey, runId]) => ({ sessionKey, runId })), runsTotal };
+    await cli.gateway({ ...list(), [method]: { payload } });
+    return (await cli.run(['devices', name, D1, ...more])).out;
+  };
+  expect(await said([])).not.toContain('on');
+  expect(await said([['agent:main:main', 'r1']])).toContain(
+    'One run that it began goes on. To end it: latchkey agent --abort --session agent:main:main --id r1\n',
+  );
+  // What was said in the same session is in one run: one command ends it.
+  const both = await said([
+    ['agent:main:a', 'r1'],
+    ['agent:main:a', 'r2'],
+    ["agent:main:b's", 'r3'],
+  ]);
+  expect(both).toContain('3 runs that it began go on. To end them:\n  latchkey agent --abort --session agent:main:a');
+  expect(both.match(/--id/g)).toHaveLength(2);
+  // Ids and keys are of the device's making: none of it reaches the terminal or the shell as anything else.
+  const evil = await said([
+    ['agent:main:main', '\u001b[2J'],
+    ['agent:main:x\u202e', 'r2'],
+    ['agent:main:c', '-rf'],
+  ]);
+  expect(evil).toContain('  latchkey agent --abort --session agent:main:main\n');
+  expect(evil).toContain('  latchkey agent --abort --session agent:main:c\n  and in 1 more: latchkey sessions list\n');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: nothing of it may reach the terminal
+  expect(evil).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
+  expect(await said([], 2)).toContain('2 runs that it began go on. Where is told to who holds operator.read.\n');
+});

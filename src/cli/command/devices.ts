@@ -3,6 +3,7 @@ import { claimText, escapeText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { withGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf, textsOf } from '../value.ts';
+import { renderGoingOn } from './devices-runs.ts';
 import { renderGiven } from './given.ts';
 import { deviceNamed, requestNamed } from './named.ts';
 import { renderRotated } from './rotated.ts';
@@ -35,7 +36,8 @@ export async function narrow(context: Context, args: readonly string[], options:
   const scopes = exactScopes(context, options, 'devices narrow');
   return decide(context, args, options, 'device.grant.narrow', { role: options.role, scopes }, (answer) => {
     const left = textsOf(answer.scopes);
-    return `Narrowed: it holds ${left.length === 0 ? 'nothing' : left.join(', ')} now.\n`;
+    const held = left.length === 0 ? 'nothing' : left.join(', ');
+    return `Narrowed: it holds ${held} now.\n${renderGoingOn(context, answer)}`;
   });
 }
 
@@ -167,7 +169,7 @@ function renderGone(context: Context, word: string, answer: Row, options: Option
     const name = textOf(row.displayName);
     return `${escapeText((textOf(row.deviceId) ?? '?').slice(0, 12))}${name === null ? '' : ` "${claimText(name)}"`}`;
   });
-  const lines = [`${word}${sessions}\n`];
+  const lines = [`${word}${sessions}\n`, renderGoingOn(context, answer)];
   if (approved.length > 0 && options.withAll !== true) {
     lines.push(`Devices that it approved are still paired: ${approved.join(', ')}\n`);
   }

@@ -74,6 +74,15 @@ describe('rule a lane runs one at a time', () => {
     expect(play(...commands, { kind: 'abort', run: null }, { kind: 'abort', run: null }).effects).toEqual([]);
   });
 
+  test('rule another one leads what runs, and is what an abort stops', () => {
+    const led = [accept(1, 'followup'), accept(2, 'followup'), { kind: 'lead', run: id(9) }] as const;
+    expect(play(...led).effects).toEqual([]);
+    expect(play(...led, { kind: 'abort', run: id(1) }).effects).toEqual([]);
+    expect(play(...led, { kind: 'abort', run: id(9) }).effects).toEqual([{ kind: 'stop', run: id(9) }]);
+    expect(play(...led, { kind: 'ended' }).effects).toEqual([{ kind: 'start', run: id(2), with: [] }]);
+    expect(play({ kind: 'lead', run: id(9) }).state).toEqual(IDLE);
+  });
+
   test('rule a full lane refuses and changes nothing', () => {
     let state = IDLE;
     for (let n = 0; n <= WAITING_MAX; n += 1) state = step(state, accept(n, 'followup')).state;

@@ -32,6 +32,8 @@ export type LaneCommand =
   | { readonly kind: 'boundary' }
   /** The running run ended, however it did. */
   | { readonly kind: 'ended' }
+  /** The running run did not begin, and another one that was to be said in it begins in its place. */
+  | { readonly kind: 'lead'; readonly run: RunId }
   /** A run, or with `null` all of them. */
   | { readonly kind: 'abort'; readonly run: RunId | null };
 
@@ -118,6 +120,8 @@ export function step(state: LaneState, command: LaneCommand): LaneStep {
       return boundary(state);
     case 'ended':
       return state.running === null ? to(state) : next({ ...state, running: null });
+    case 'lead':
+      return to(state.running === null ? state : { ...state, running: { ...state.running, run: command.run } });
     case 'abort':
       return abort(state, command.run);
     default:

@@ -1,6 +1,6 @@
 import type { Decided } from '../../authority/authority.ts';
 import type { DeviceId, RequestId } from '../../core/authz/principal.ts';
-import { isKnown, ROLES, type Role, scopeSet } from '../../core/authz/scope.ts';
+import { isKnown, READ, ROLES, type Role, scopeSet, WRITE } from '../../core/authz/scope.ts';
 import type { DeviceState } from '../../core/authz/state.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { claimed } from '../connect.ts';
@@ -8,7 +8,15 @@ import { type Context, Denied, decidedOr, WrongParams } from './handler.ts';
 import { decidedRow, pairedRow, pendingRows } from './row.ts';
 
 type Paired = MethodOutput<'device.pair.approve'>['device'];
-type Aftermath = Pick<MethodOutput<'device.pair.remove'>, 'closedSessions' | 'approved' | 'secretHolderCanReturn'>;
+type GoingOn = Pick<MethodOutput<'device.grant.narrow'>, 'runs' | 'runsTotal'>;
+type Aftermath = Omit<Left, keyof GoingOn>;
+type Left = Pick<
+  MethodOutput<'device.pair.remove'>,
+  'closedSessions' | 'approved' | 'secretHolderCanReturn' | keyof GoingOn
+>;
+
+/** Runs that a reply names. */
+const RUNS_MAX = 50;
 
 /** `device.pair.list`. A7: a decider who isn't admin sees its own rows, and those that it could decide. */
 export function list(c: Context): MethodOutput<'device.pair.list'> {
@@ -119,6 +127,20 @@ async function aftermath(c: Context, { state, before }: Decided, sessions: numbe
   };
 }
 
+/**
+ * A9: what the devices began and nobody ends with their leave. Asked before the decision, so that whoever gives up their own is
+ * told by what they held; answered after it, when no other run of theirs can begin.
+ */
+function goingOn(c: Context): (devices: readonly DeviceId[]) => GoingOn {
+  // Keys of sessions are for who may read.
+  const reads = c.services.authority.holds(c.principal, READ);
+  return (devices) => {
+    const all = devices.flatMap((device) => c.services.conversations.atWork(device));
+    const runs = reads ? all.slice(0, RUNS_MAX).map(({ id, key }) => ({ runId: id, sessionKey: key })) : [];
+    return { runs, runsTotal: all.length };
+  };
+}
+
 export async function remove(
   c: Context,
   input: MethodInput<'device.pair.remove'>,
@@ -126,14 +148,17 @@ export async function remove(
   const device = asDevice(input.deviceId);
   if (input.withAll === true) return removeWithAll(c, device);
   const sessions = c.services.publisher.of(device).length;
+  const runsOf = goingOn(c);
   const decided = decidedOr(await c.services.authority.decide(c.principal, { kind: 'remove' }, device), 'deviceId');
-  return { deviceId: device, ...decidedRow(decided), ...(await aftermath(c, decided, sessions)) };
+  const left = await aftermath(c, decided, sessions);
+  return { deviceId: device, ...decidedRow(decided), ...left, ...runsOf([device]) };
 }
 
 /** Ends what the device approved too, and what those approved. Those that the caller may not decide stay, and are listed. */
 async function removeWithAll(c: Context, device: DeviceId): Promise<MethodOutput<'device.pair.remove'>> {
   const { authority, publisher } = c.services;
   const own = publisher.of(device).length;
+  const runsOf = goingOn(c);
   const sessions = new Map(authority.devices().map((d) => [d.device, publisher.of(d.device).length]));
   const { decided, removed, kept } = await authority.removeWithAll(c.principal, device);
   decidedOr(decided, 'deviceId');
@@ -143,6 +168,7 @@ async function removeWithAll(c: Context, device: DeviceId): Promise<MethodOutput
     deviceId: device,
     ...decidedRow(decided),
     ...left,
+    ...runsOf([device, ...removed]),
     approved: kept.map((deviceId) => ({ deviceId })),
     closedSessions: closed.reduce((sum, n) => sum + n, left.closedSessions),
   };
@@ -159,6 +185,7 @@ export async function revoke(
   const device = asDevice(input.deviceId);
   const role = roleIn(c, input.role);
   const sessions = c.services.publisher.of(device).length;
+  const runsOf = goingOn(c);
   const decided = decidedOr(
     await c.services.authority.decide(c.principal, { kind: 'revoke', role }, device),
     'deviceId',
@@ -169,6 +196,8 @@ export async function revoke(
     revokedAtMs: c.services.now(),
     ...decidedRow(decided),
     ...(await aftermath(c, decided, sessions)),
+    // What is said to agents is said as an operator.
+    ...runsOf(role === 'operator' ? [device] : []),
   };
 }
 
@@ -205,17 +234,20 @@ export async function narrow(
 ): Promise<MethodOutput<'device.grant.narrow'>> {
   const device = asDevice(input.deviceId);
   const role = roleIn(c, input.role);
+  const runsOf = goingOn(c);
   const decided = await c.services.authority.decide(
     c.principal,
     { kind: 'narrow', role, scopes: scopeSet(input.scopes) },
     device,
   );
   decidedOr(decided, 'deviceId');
+  const talks = c.services.authority.holds({ kind: 'device', device, role: 'operator', asked: null }, WRITE);
   return {
     deviceId: device,
     role,
     scopes: decided.state.roles[role].grant?.entries.map((e) => e.scope) ?? [],
     ...decidedRow(decided),
+    ...runsOf(talks || role !== 'operator' ? [] : [device]),
   };
 }
 

@@ -1,7 +1,7 @@
 import * as Type from '../type.ts';
 import type { Method } from './method.ts';
 import { PAIRING } from './scope.ts';
-import { Aftermath, Decided, DeviceId, IdempotencyKey, Instant, RequestId, Role, Scopes } from './shape.ts';
+import { Aftermath, Decided, DeviceId, GoingOn, IdempotencyKey, Instant, RequestId, Role, Scopes } from './shape.ts';
 
 const Narrow = Type.Object({
   deviceId: DeviceId,
@@ -14,12 +14,15 @@ const Narrowed = Type.Object({
   role: Type.String(),
   scopes: Type.Array(Type.String()),
   ...Decided,
+  /** None where it may still talk. */
+  ...GoingOn,
 });
 
 export const grantNarrow = {
   name: 'device.grant.narrow',
   scope: PAIRING,
   role: 'operator',
+  acts: true,
   input: Narrow,
   output: Narrowed,
   errors: ['not_found', 'conflict', 'beyond_decider', 'beyond_grant'],
@@ -31,6 +34,7 @@ export const grantNarrowSelf = {
   self: true,
   scope: 'none',
   role: 'any',
+  acts: true,
   input: Narrow,
   output: Narrowed,
   errors: ['not_found', 'conflict', 'beyond_grant'],
@@ -61,6 +65,7 @@ export const tokenRotate = {
   name: 'device.token.rotate',
   scope: PAIRING,
   role: 'operator',
+  acts: true,
   input: Rotate,
   output: Rotated,
   errors: ['not_found', 'conflict', 'beyond_decider', 'beyond_grant'],
@@ -72,6 +77,7 @@ export const tokenRotateSelf = {
   self: true,
   scope: 'none',
   role: 'any',
+  acts: true,
   input: Rotate,
   output: Rotated,
   errors: ['not_found', 'conflict', 'beyond_grant'],
@@ -91,6 +97,7 @@ export const tokenRevoke = {
   name: 'device.token.revoke',
   scope: PAIRING,
   role: 'operator',
+  acts: true,
   input: Revoke,
   output: Revoked,
   errors: ['not_found', 'conflict', 'beyond_decider'],
@@ -102,6 +109,7 @@ export const tokenRevokeSelf = {
   self: true,
   scope: 'none',
   role: 'any',
+  acts: true,
   input: Revoke,
   output: Revoked,
   errors: ['not_found', 'conflict'],
@@ -112,6 +120,7 @@ export const requestUpgrade = {
   name: 'device.scopes.requestUpgrade',
   scope: 'none',
   role: 'any',
+  acts: true,
   input: Type.Object({
     scopes: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { minItems: 1, maxItems: 32 }),
     idempotencyKey: IdempotencyKey,

@@ -18,6 +18,7 @@ export const pairList = {
   name: 'device.pair.list',
   scope: PAIRING,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({}),
   output: Type.Object({ pending: Type.Array(PendingRow), paired: Type.Array(PairedRow) }),
   errors: [],
@@ -28,6 +29,7 @@ export const pairApprove = {
   name: 'device.pair.approve',
   scope: PAIRING,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     requestId: RequestId,
     /** Less than was asked; what is left out is not asked again for a day (A5). Absent: all of it. */
@@ -45,6 +47,7 @@ export const pairReject = {
   name: 'device.pair.reject',
   scope: PAIRING,
   role: 'operator',
+  acts: true,
   input: Type.Object({ requestId: RequestId, idempotencyKey: IdempotencyKey }),
   output: Type.Object({ requestId: Type.String(), deviceId: Type.String(), ...Decided }),
   errors: ['not_found', 'conflict', 'beyond_decider'],
@@ -63,6 +66,7 @@ export const pairRemove = {
   name: 'device.pair.remove',
   scope: PAIRING,
   role: 'operator',
+  acts: true,
   input: Remove,
   output: Removed,
   errors: ['not_found', 'conflict', 'beyond_decider'],
@@ -74,6 +78,7 @@ export const pairRemoveSelf = {
   self: true,
   scope: 'none',
   role: 'any',
+  acts: true,
   input: Remove,
   output: Removed,
   errors: ['not_found', 'conflict'],
@@ -91,6 +96,7 @@ export const pairRename = {
   name: 'device.pair.rename',
   scope: PAIRING,
   role: 'operator',
+  acts: true,
   input: Rename,
   output: Type.Object({ deviceId: Type.String(), label: Type.Union([Type.String(), Type.Null()]), ...Decided }),
   errors: ['not_found', 'beyond_decider'],
@@ -101,6 +107,7 @@ export const pairEnsure = {
   name: 'device.pair.ensure',
   scope: PAIRING,
   role: 'operator',
+  acts: true,
   // Closed: a misspelt end would give for good.
   input: Type.Object(
     {

@@ -94,6 +94,12 @@ export const Decided = {
   given: Type.Array(Type.Object({ scope: Type.String(), untilMs: End })),
 };
 
+/** A9: of the device's runs, those that go on: the first of them, for who may read, and how many there are. */
+export const GoingOn = {
+  runs: Type.Array(Type.Object({ runId: Type.String(), sessionKey: Type.String() }), { maxItems: 50 }),
+  runsTotal: Type.Integer(),
+};
+
 /** A9: what the end of a grant leaves behind, so that nobody believes more is gone than is. */
 export const Aftermath = {
   closedSessions: Type.Integer(),
@@ -101,4 +107,5 @@ export const Aftermath = {
   approved: Type.Array(Type.Object({ deviceId: Type.String(), displayName: Name })),
   /** It was paired by the shared secret: whoever knows that can open sessions still (`--rotate-secret`). */
   secretHolderCanReturn: Type.Boolean(),
+  ...GoingOn,
 };
