@@ -40,15 +40,12 @@ export function elsewhereText(found: readonly Elsewhere[]): string {
 }
 
 /**
- * The same command for the gateway that runs; `null`: somebody named this state directory, or which one was meant can't
- * be told. A secret in the line is not repeated.
+ * What shows the gateway that runs; `null`: somebody named this state directory, or which one was meant can't be told.
+ * Never the command that was typed: it was meant for this directory, and what deletes or spends here does so there too.
  */
-export function sameElsewhere(context: Context, found: readonly Elsewhere[]): string | null {
-  const { state, host } = context;
+export function statusElsewhere(context: Context, found: readonly Elsewhere[]): string | null {
   const near = nearOf(context, found);
   const [only, ...more] = near.length > 0 ? near : found;
-  if (only === undefined || more.length > 0 || state.from !== 'default') return null;
-  const isOpen = !host.argv.some((word) => /^--(token|password|setup-code|params|value)/.test(word));
-  const words = isOpen && !host.argv.includes('set') ? host.argv : ['status'];
-  return `latchkey --state-dir ${shellWord(only.stateDir)} ${words.map(shellWord).join(' ')}`;
+  if (only === undefined || more.length > 0 || context.state.from !== 'default') return null;
+  return `latchkey --state-dir ${shellWord(only.stateDir)} status`;
 }

@@ -107,7 +107,7 @@ test('rule: with no gateway each command says so and how to start it, and leaves
     running: false,
     stateDir: cli.stateDir,
   });
-  expect(await cli.run(['health'])).toMatchObject({ code: 1, err: expect.stringContaining(start) });
+  expect(await cli.run(['health'])).toMatchObject({ code: 75, err: expect.stringContaining(start) });
   for (const argv of [
     ['devices', 'list'],
     ['devices', 'reject', 'x'],
@@ -158,7 +158,7 @@ test('T20 a gateway that takes connections and does not answer is busy, not refu
   const probe = await cli.run(['gateway', 'probe', '--timeout', '100ms', '--json'], { env: {} });
   expect(probe.code).toBe(75);
   expect(JSON.parse(probe.out)).toMatchObject({ ok: false, busy: true, owner: { state: 'busy' } });
-  expect((await cli.run(['health', '--timeout', '50ms'])).code).toBe(1);
+  expect((await cli.run(['health', '--timeout', '50ms'])).code).toBe(75);
 });
 
 test('A13 secret show prints the secret alone, from where it is, with no gateway', async () => {

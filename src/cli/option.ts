@@ -19,6 +19,27 @@ export const port = (text: string): number => {
   return number;
 };
 
+/** What is given to take away what an agent has of its own. */
+export const DEFAULT = 'default';
+
+/** `DEFAULT`: as all agents are bounded. (The parser takes `null` for an option without its value.) */
+export const dollars = (text: string): number | typeof DEFAULT => {
+  if (text === DEFAULT) return DEFAULT;
+  const number = /^\d{1,7}(\.\d{1,6})?$/.test(text) ? Number(text) : -1;
+  if (number < 0 || number > 1_000_000) {
+    throw new InvalidArgumentError('US dollars are a number such as 1 or 0.50, at most 1000000; or default.');
+  }
+  return number;
+};
+
+/** As `dollars`. */
+export const tokens = (text: string): number | typeof DEFAULT => {
+  if (text === DEFAULT) return DEFAULT;
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : 0;
+  if (number < 1) throw new InvalidArgumentError('Tokens are a whole number, 1 or more; or default.');
+  return number;
+};
+
 export const address = (text: string): string => {
   const url = URL.canParse(text) ? new URL(text) : null;
   const isPlain = url !== null && `${url.username}${url.password}${url.search}${url.hash}` === '';

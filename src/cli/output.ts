@@ -10,12 +10,14 @@ export interface Output {
   readonly colour: boolean;
   /** A person can be asked. */
   readonly interactive: boolean;
+  /** Columns of the terminal that `out` is; `null` or absent: it is none. */
+  readonly width?: number | null;
   /** The reader of `out` has gone: what goes on printing may stop. */
   readonly isUnread?: boolean;
 }
 
 /** Whole texts, at once: nothing is left in a buffer when the process ends. What costs time is asked when it is needed. */
-export function processOutput(terminal: { colour(): boolean; interactive(): boolean }): Output {
+export function processOutput(terminal: { colour(): boolean; interactive(): boolean; width(): number | null }): Output {
   let isUnread = false;
   return {
     out: (text) => {
@@ -24,6 +26,9 @@ export function processOutput(terminal: { colour(): boolean; interactive(): bool
     err: (text) => void writeAll(2, visible(text)),
     get isUnread() {
       return isUnread;
+    },
+    get width() {
+      return terminal.width();
     },
     get colour() {
       return terminal.colour();

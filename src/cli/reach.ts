@@ -15,6 +15,15 @@ import { GatewayBusy, GatewayDown } from './unanswered.ts';
 /** One request; the payload of its answer. */
 export type Call = (method: string, params?: Readonly<Record<string, unknown>>) => Promise<unknown>;
 
+/** Who answers. */
+export interface Answerer {
+  /** No gateway runs: the command decided on the state directory itself, and nobody thinks. Known after the first call. */
+  readonly isOffline: boolean;
+}
+
+/** What is done with a gateway. */
+export type Work<T> = (call: Call, answerer: Answerer) => Promise<T>;
+
 /** Hears events, for commands that stream. */
 export type Ear = (event: EventFrame) => void;
 
@@ -24,14 +33,15 @@ export type Ear = (event: EventFrame) => void;
  * directory itself.
  * @throws GatewayDown, GatewayBusy; Failure for a refusal, or for a directory that isn't ours
  */
-export async function withGateway<T>(context: Context, work: (call: Call) => Promise<T>, hear?: Ear): Promise<T> {
+export async function withGateway<T>(context: Context, work: Work<T>, hear?: Ear): Promise<T> {
   const target = await aimOf(context);
   if (target === null) return withOwnGateway(context, work, hear);
-  return (await import('./remote.ts')).withRemote(context, target, context.calls, work, hear);
+  const { withRemote } = await import('./remote.ts');
+  return withRemote(context, target, context.calls, (call) => work(meant(context, call), { isOffline: false }), hear);
 }
 
 /** The same with this state directory's own gateway, whatever else a flag, the environment or the configuration names. */
-export async function withOwnGateway<T>(context: Context, work: (call: Call) => Promise<T>, hear?: Ear): Promise<T> {
+export async function withOwnGateway<T>(context: Context, work: Work<T>, hear?: Ear): Promise<T> {
   const line = await Line.open(context);
   const call: Call = async (method, params) => {
     const began = context.host.clock.monotonicMs();
@@ -45,10 +55,21 @@ export async function withOwnGateway<T>(context: Context, work: (call: Call) => 
   };
   try {
     if (hear !== undefined) await line.listen(hear);
-    return await work(call);
+    return await work(meant(context, call), line);
   } finally {
     await line.close();
   }
+}
+
+/** Where an agent is named that there isn't, the refusal names the one that was probably meant. */
+function meant(context: Context, call: Call): Call {
+  return async (method, params) => {
+    try {
+      return await call(method, params);
+    } catch (error) {
+      throw await (await import('./refused.ts')).withNearAgent(error, context, call, params ?? {});
+    }
+  };
 }
 
 export async function callGateway(
@@ -77,6 +98,10 @@ class Line {
 
   static async open(context: Context): Promise<Line> {
     return new Line(context, await openLocal(context));
+  }
+
+  get isOffline(): boolean {
+    return this.#opened.end !== undefined;
   }
 
   async request(method: string, params: unknown): Promise<unknown> {

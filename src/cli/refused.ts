@@ -3,10 +3,13 @@ import { remedyFor } from '../core/protocol/error.ts';
 import { EXIT, Failure } from '../system/failure.ts';
 import { escapeText, shellWord } from '../system/text.ts';
 import { type Context, tell } from './context.ts';
-import { elsewhere, elsewhereText, sameElsewhere } from './elsewhere.ts';
+import { elsewhere, elsewhereText, statusElsewhere } from './elsewhere.ts';
 import { readRun } from './running.ts';
 import { GatewayBusy, type GatewayDown, isBusy } from './unanswered.ts';
 import { isRecord } from './value.ts';
+
+/** In one file with what explains a refusal when shipped. */
+export { withNearAgent } from './near-agent.ts';
 
 /** What a call that failed means to a person. */
 export function explained(error: unknown, context: Context, method: string): unknown {
@@ -70,12 +73,12 @@ export function failureOf(error: GatewayDown | GatewayBusy, context: Context): F
   }
   const starting = run?.alive === true ? `; pid ${run.pid} is there, perhaps still starting or stopping` : '';
   const others = starting === '' ? elsewhere(context) : [];
-  const same = sameElsewhere(context, others);
+  const other = statusElsewhere(context, others);
   const start = `${context.command} gateway run`;
   return new Failure(EXIT.later, {
     what: `the gateway of ${context.state.path} is not running`,
     why: [`${error.message}${starting}`, elsewhereText(others)].filter((text) => text !== '').join('; '),
-    run: same === null ? start : `${same}   (or start one at ${context.state.path}: ${start})`,
+    run: other === null ? start : `${start}   (if the one that runs was meant, look at it first: ${other})`,
   });
 }
 

@@ -69,8 +69,11 @@ export class Scripted {
     return server;
   }
 
-  /** Runs one command line. `typed`: there is a terminal, and that is what a person types. */
-  async run(argv: readonly string[], more: { env?: Record<string, string>; typed?: string } = {}): Promise<Ran> {
+  /** Runs one command line. `typed`: there is a terminal, and that is what a person types; `width`: it shows what comes. */
+  async run(
+    argv: readonly string[],
+    more: { env?: Record<string, string>; typed?: string; width?: number } = {},
+  ): Promise<Ran> {
     let out = '';
     let err = '';
     const started: unknown[] = [];
@@ -87,6 +90,7 @@ export class Scripted {
           err += text;
         },
         colour: false,
+        width: more.width ?? null,
         interactive: more.typed !== undefined,
       }),
       ask: async () => more.typed ?? null,

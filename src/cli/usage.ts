@@ -86,7 +86,7 @@ function misunderstood(error: Error & { code: string }, at: Command, argv: reado
   return new Failure(EXIT.usage, {
     what,
     why: near !== null ? `did you mean ${near}?` : said,
-    run: near !== null ? corrected(argv, word, near, isNpm) : missingOf(error, at, word),
+    run: near !== null ? corrected(argv, word, near, isNpm) : missingOf(error, at, word, first),
   });
 }
 
@@ -104,10 +104,19 @@ function corrected(argv: readonly string[], word: string, near: string, isNpm: b
 }
 
 /** Where one of its arguments is missing: what shows what it could be. */
-function missingOf(error: Error & { code: string }, at: Command, word: string): string {
+function missingOf(error: Error & { code: string }, at: Command, word: string, said: string): string {
   if (error.code === 'commander.missingArgument' && word === 'request') return 'latchkey devices list';
-  if (error.code === 'commander.missingArgument' && word === 'key') return 'latchkey config schema';
-  return `${pathOf(at)} --help`;
+  if (error.code === 'commander.missingArgument' && word === 'key') {
+    // Of a session, or of the configuration.
+    return at.parent?.name() === 'sessions' ? 'latchkey sessions list' : 'latchkey config schema';
+  }
+  return `${pathOf(owning(/option '([^']+)'/.exec(said)?.[1], at))} --help`;
+}
+
+/** Whose help names the option that is used wrongly: that of every command stands in the program's own. */
+function owning(flags: string | undefined, at: Command): Command {
+  const isOwn = flags === undefined || at.options.some((option) => option.flags === flags);
+  return isOwn || at.parent === null ? at : owning(flags, at.parent);
 }
 
 /** Where the parser's own line doesn't say it. */

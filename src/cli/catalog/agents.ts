@@ -1,8 +1,13 @@
 import type { Command } from 'commander';
 import type { Group } from '../command.ts';
+import { dollars, tokens } from '../option.ts';
 
 const shown = (c: Command) =>
-  c.option('--emoji <emoji>', 'an emoji for people').option('--default', 'the default one from now on');
+  c
+    .option('--usd-per-day <number>', 'US dollars that it may take in a day; "default": as all agents may', dollars)
+    .option('--tokens-per-day <number>', 'tokens that it may take in a day; "default": as all agents may', tokens)
+    .option('--emoji <emoji>', 'an emoji for people')
+    .option('--default', 'the default one from now on');
 
 export const agents: Group = {
   name: 'agents',
@@ -10,7 +15,7 @@ export const agents: Group = {
   commands: [
     {
       name: 'list',
-      summary: 'the agents there are, the default one first',
+      summary: 'the agents there are, the default one first, and what each may take in a day',
       example: { line: 'latchkey agents list', exit: 0, field: 'agents.0.id' },
       calls: ['agents.list'],
       offline: true,

@@ -30,7 +30,7 @@ export const models: Group = {
       name: 'set <model>',
       summary: 'the model that agents think with: PROVIDER/MODEL or an alias; fallbacks stay',
       example: { line: 'latchkey models set offline/echo', exit: 0, field: 'ok', value: true },
-      calls: ['config.get', 'config.patch', 'models.status'],
+      calls: ['config.get', 'config.patch', 'models.list', 'models.status'],
       load: async () => (await import('../command/models-set.ts')).modelsSet,
     },
   ],

@@ -1,24 +1,34 @@
 import { Option } from 'commander';
 import type { CommandLiteral, Group } from '../command.ts';
 
+const LEVELS = 'off, minimal, low, medium, high, xhigh, adaptive';
+
+const each = (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), text];
+
 export const agent: CommandLiteral = {
   name: 'agent',
   summary: 'say something to an agent, and see its answer as it comes',
   example: { line: "latchkey agent -m 'hello'", exit: 0, field: 'done', value: true },
   calls: ['chat.send', 'agent.wait'],
+  callsWith: { abort: ['chat.abort'] },
   options: (c) =>
     c
-      .requiredOption('-m, --message <text>', 'what is said; - reads it from standard input')
+      .option('-m, --message <text>', 'what is said; - reads it from standard input')
       .option('--agent <id>', 'to whom; the default agent if not said')
       .option('--session <key>', 'in which conversation; the main one if not said')
+      .option('--attach <file>', 'an image or a text file that goes with it; may be said several times', each)
+      .option('--thinking <level>', `how much it thinks first, where its model can: ${LEVELS}`)
+      // Of every command; here it also bounds the run.
+      .option('--timeout <duration>', 'the run is ended after so long: 90s, 10m; as long as it takes if not said')
       .option('--id <id>', 'names the message: said twice under one id, it is said once')
-      .option('--detach', 'end once it is accepted; the agent works on'),
+      .option('--detach', 'end once it is accepted; the agent works on')
+      .option('--abort', 'say nothing: end what is at work in the conversation, or the one run that --id names'),
   load: async () => (await import('../command/agent.ts')).agent,
 };
 
 export const usage: CommandLiteral = {
   name: 'usage',
-  summary: 'what the agents took, day by day: runs, tokens, cost',
+  summary: 'what the agents took, day by day and by agent: runs, tokens, cost',
   example: { line: 'latchkey usage --days 7', exit: 0, field: 'days', value: 7 },
   calls: ['usage.cost'],
   offline: true,
@@ -72,6 +82,7 @@ export const sessions: Group = {
           .addOption(
             new Option('--format <format>', 'jsonl or markdown').choices(['jsonl', 'markdown']).default('jsonl'),
           )
+          .option('--id <id>', 'an earlier conversation, which sessions show names')
           .option('--out <file>', 'to this file, mode 600, which must not be there')
           .option('--force', 'replace the file')
           .option('--attachments <dir>', 'also write what came with messages, each file named by its SHA-256'),

@@ -37,6 +37,40 @@ test('threat 53: what a lying gateway says of agents is text, and none of it sta
   }
 });
 
+test('rule: a bound for a day is sent as it is said, "default" takes it away, and the list shows it', async () => {
+  const budget = { usdPerDay: 0.5, tokensPerDay: 2000 };
+  const rows = [
+    { id: 'a', budget },
+    { id: 'b', budget: { usdPerDay: null, tokensPerDay: null } },
+    { id: 'c', budget: { usdPerDay: EVIL, tokensPerDay: 7 } },
+  ];
+  await cli.gateway({
+    'agents.list': { payload: { defaultId: 'a', agents: rows } },
+    'agents.create': { payload: { ok: true, agentId: 'a', name: 'a', workspace: '/w', warnings: [] } },
+    'agents.update': { payload: { ok: true, agentId: 'a', changed: true, warnings: [] } },
+  });
+  await cli.run(['agents', 'add', 'a', '--usd-per-day', '0.50', '--tokens-per-day', '2000']);
+  await cli.run(['agents', 'update', 'a', '--usd-per-day', '0']);
+  await cli.run(['agents', 'update', 'a', '--tokens-per-day', 'default']);
+  const sent = cli.calls.filter(({ method }) => method.startsWith('agents.')).map(({ params }) => params.budget);
+  expect(sent).toEqual([budget, { usdPerDay: 0 }, { tokensPerDay: null }]);
+  const { out } = await cli.run(['agents', 'list']);
+  expect(out).toMatch(/^a .*\$0\.50, 2000 tokens .*\nb .*no bound.*\nc .* 7 tokens/m);
+  for (const wrong of [
+    ['--usd-per-day', '-1'],
+    ['--usd-per-day', '1e9'],
+    ['--tokens-per-day', '0'],
+    ['--tokens-per-day', '1.5'],
+  ])
+    expect([wrong, (await cli.run(['agents', 'add', 'x', ...wrong])).code]).toEqual([wrong, 2]);
+  for (const name of ['', ' ']) {
+    expect(await cli.run(['agents', 'add', name])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('name is empty'),
+    });
+  }
+});
+
 test('rule: a workspace is sent as this shell means it, a model goes back by its name "default"', async () => {
   await cli.gateway({
     'agents.create': { payload: { ok: true, agentId: 'a', name: 'a', workspace: '/w', warnings: [] } },

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import json5 from 'json5';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeStateDir } from '../../system/state-dir.ts';
 import { type Answer, Scripted } from '../scripted.ts';
@@ -48,6 +49,52 @@ test('rule: with no gateway the file is edited itself, made where there is none,
   );
   expect((await json('config', 'unset', 'gateway.port')).document).toMatchObject({ ok: true, changed: false });
   expect((await cli.run(['config', 'unset', 'gateway.port'])).out).toContain('gateway.port is not set in');
+});
+
+const LISTS = `{
+  agents: { list: [{ id: 'main' }, { id: 'work-bot' }, { id: 'two' }] },
+  models: { providers: { lab: { kind: 'openai-compatible', baseUrl: 'http://127.0.0.1:1/v1', models: [{ id: 'm' }] } } },
+  gateway: { allowedHosts: ['a.example'] },
+}`;
+const BOUND = '{usdPerDay: 1}';
+const BY_NUMBER = "'agents.list[1].budget'";
+
+test.each<[string[], string, string]>([
+  [['set', 'agents.list.work-bot.budget', BOUND], "'work-bot' is number 1", `config set ${BY_NUMBER} '${BOUND}'`],
+  [['get', 'agents.list.work-bot.budget'], "'work-bot' is number 1", `config get ${BY_NUMBER}`],
+  [['unset', 'agents.list.work-bot.budget'], "'work-bot' is number 1", `config unset ${BY_NUMBER}`],
+  [['set', 'agents.list.nobody.budget', BOUND], 'a list of 3 items', 'config get agents.list'],
+  [['set', 'agents.list.nobody.name', 'x'], 'a list of 3 items', 'config get agents.list'],
+  [['set', 'agents.list[7].budget', BOUND], 'by number, from [0] on', 'config get agents.list'],
+  [['set', 'gateway.allowedHosts.first', 'b.example'], 'a list of one item', 'config get gateway.allowedHosts'],
+  [
+    ['set', 'models.providers.lab.models.m.contextWindow', '9'],
+    "'m' is number 0",
+    "config set 'models.providers.lab.models[0].contextWindow' 9",
+  ],
+])('A16: config %j: items of a list stand by number, with a gateway and without', async (args, why, run) => {
+  put(LISTS);
+  const config = json5.parse(LISTS);
+  for (const isRunning of [false, true]) {
+    if (isRunning) await cli.gateway({ 'config.get': { payload: { path: file(), config, hash: 'h', valid: true } } });
+    const { code, err } = await cli.run(['config', ...args]);
+    expect([isRunning, code, err]).toEqual([isRunning, 2, expect.stringContaining(why)]);
+    expect(err).toContain(`run: latchkey ${run}\n`);
+    expect(readFileSync(file(), 'utf8')).toBe(LISTS);
+  }
+});
+
+test('A16: the form that is named works; what can not be edited in is a refusal, not a surprise', async () => {
+  put(LISTS);
+  expect((await cli.run(['config', 'set', 'agents.list[1].budget', BOUND])).code).toBe(0);
+  expect((await json('config', 'get', 'agents.list[1].budget')).document.value).toEqual({ usdPerDay: 1 });
+  const config = { gateway: { port: 1 } };
+  await cli.gateway({ 'config.get': { payload: { path: file(), config, hash: 'h', valid: true } } });
+  const { code, err } = await cli.run(['config', 'set', 'gateway.port.x', '{a: 1}']);
+  expect(code).toBe(78);
+  expect(err).toMatch(
+    /gateway\.port\.x can't be set\n {2}why: gateway\.port: it is no object\n {2}run: latchkey config get/,
+  );
 });
 
 test.each<[string[], number, string]>([

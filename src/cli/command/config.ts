@@ -1,3 +1,4 @@
+import type { EditRefused } from '../../config/edit.ts';
 import { EXIT, Failure, isFailure } from '../../system/failure.ts';
 import { makeStateDir } from '../../system/state-dir.ts';
 import { escapeText, shellWord } from '../../system/text.ts';
@@ -6,6 +7,7 @@ import { withGateway, withOwnGateway } from '../reach.ts';
 import { aimOf } from '../remote-target.ts';
 import { isDown } from '../unanswered.ts';
 import { isRecord, recordOf, textOf, textsOf } from '../value.ts';
+import { checkItem, listAt } from './config-list.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 type Tools = typeof import('../../config/direct.ts');
@@ -69,6 +71,7 @@ export async function configGet(context: Context, [name]: readonly string[]): Pr
   }
   const key = path.join('.');
   const value = t.valueAt(view.config, path);
+  if (value === undefined) checkItem(context, path, view.config, null, t);
   if (value === undefined) throw notSet(context, path, file, t);
   const isHidden = t.isSecret(path) && value === t.REDACTED;
   const shown = isHidden ? null : value;
@@ -184,7 +187,12 @@ export async function configSet(context: Context, [name = '', given = '']: reado
       run: `${context.command} config unset ${shellWord(name)}`,
     });
   }
-  const secret = given === '-' ? undefined : secretsIn(path, value, t)[0];
+  const secrets = secretsIn(path, value, t);
+  if (listAt(path, t) !== null) {
+    const shown = given === '-' || secrets.length > 0 ? null : given;
+    checkItem(context, path, (await viewOf(context, t)).config, shown, t);
+  }
+  const secret = given === '-' ? undefined : secrets[0];
   if (secret !== undefined) {
     context.output.err(
       `latchkey: other users of this host could read the secret in the list of arguments; better: ${context.command} config set ${shellWord(secret.join('.'))} -\n`,
@@ -207,7 +215,9 @@ export async function configUnset(context: Context, [name = '']: readonly string
   // A key that nobody knows may stand in the file all the same: then taking it out is what mends it.
   if (t.lookupSchema(path) === null) {
     const view = await viewOf(context, t).catch(() => null);
-    if (view !== null && t.valueAt(view.config, path) === undefined) throw noSuchKey(context, path, 'unset', t);
+    const isThere = view === null || t.valueAt(view.config, path) !== undefined;
+    if (!isThere) checkItem(context, path, view.config, null, t);
+    if (!isThere) throw noSuchKey(context, path, 'unset', t);
   }
   return changed(context, name, path, undefined, t);
 }
@@ -222,11 +232,21 @@ async function providerWhole(context: Context, path: readonly string[], t: Tools
   return `with its own address: ${context.command} config set ${shellWord(`models.providers.${name}`)} ${whole}`;
 }
 
+/** By name: the parts of the program are shipped apart. */
+function isRefusedEdit(error: unknown): error is EditRefused {
+  return error instanceof Error && error.name === 'EditRefused';
+}
+
 /** A value that is refused: what the key takes is said by its schema, on this host too. */
 async function accepted<T>(context: Context, path: readonly string[], t: Tools, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
+    if (isRefusedEdit(error)) {
+      const run = `${context.command} config get ${shellWord(t.spelledPath(error.path))}`.replace(/ ''$/, '');
+      const what = `${t.spelledPath(path)} can't be set`;
+      throw new Failure(EXIT.configuration, { what, why: `${t.spelledPath(error.path)}: ${error.why}`, run });
+    }
     if (!isFailure(error)) throw error;
     const { what, why, exitCode, cause } = error;
     const refusal = isRecord(cause) ? cause.refusal : null;

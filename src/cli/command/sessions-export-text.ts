@@ -1,6 +1,8 @@
 import { escapeText } from '../../system/text.ts';
+import type { Globals } from '../context.ts';
 import { numberOf, recordOf, recordsOf, textOf } from '../value.ts';
 import { timeOf } from './sessions.ts';
+import { CUT, endLines } from './sessions-end.ts';
 import type { Place } from './sessions-export.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -8,26 +10,29 @@ export type Row = Readonly<Record<string, unknown>>;
 export interface Writer {
   begin(place: Place): void;
   row(row: Row): void;
+  /** How the run ended whose rows these were, where it did not by itself. */
+  ended(end: Row): void;
   /** Says that it is whole: without it the text was cut off. */
   end(rows: number): void;
 }
 
-export function writerOf(format: string, write: (text: string) => void): Writer {
-  return format === 'markdown' ? markdown(write) : jsonl(write);
+export function writerOf(format: string, write: (text: string) => void, globals: Globals): Writer {
+  return format === 'markdown' ? markdown(write, globals) : jsonl(write);
 }
 
-/** One object a line: the session, its rows as they are stored, and the end. */
+/** One object a line: the session, its rows as they are stored, ends of runs that came to nothing, and the end. */
 function jsonl(write: (text: string) => void): Writer {
   const line = (value: unknown) => write(`${JSON.stringify(value)}\n`);
   return {
     begin: (place) => line({ type: 'session', version: 1, ...place }),
     row: (row) => line({ type: 'row', ...row }),
+    ended: (end) => line({ type: 'run', ...end }),
     end: (rows) => line({ type: 'end', rows }),
   };
 }
 
 /** To be read by people. What was said stands as it is, quoted, so that nothing in it looks like another message. */
-function markdown(write: (text: string) => void): Writer {
+function markdown(write: (text: string) => void, globals: Globals): Writer {
   return {
     begin({ key, sessionId, droppedRows }) {
       const gone = droppedRows === 0 ? '' : `\nThe first ${droppedRows} rows were taken away.\n`;
@@ -36,10 +41,14 @@ function markdown(write: (text: string) => void): Writer {
     row(row) {
       write(`\n## ${numberOf(row.seq)} · ${timeOf(row.at)} · ${escapeText(whoOf(row))}\n\n`);
       for (const text of textsIn(row)) write(`${quoted(text)}\n\n`);
+      if (row.stop === CUT) write('*Cut off here.*\n\n');
       for (const file of recordsOf(row.attachments)) {
         const about = `${textOf(file.mediaType) ?? '?'}, ${numberOf(file.bytes) ?? '?'} bytes`;
         write(`- attachment ${escapeText(`${textOf(file.name) ?? '?'} (${about})`)}: sha256 ${String(file.sha256)}\n`);
       }
+    },
+    ended(end) {
+      write(`\n${endLines(end, globals).map(quotedAside).join('\n')}\n`);
     },
     end: (rows) => write(`\n---\n\n${rows} rows, whole.\n`),
   };
@@ -67,6 +76,11 @@ function textsIn(row: Row): readonly string[] {
   const through = numberOf(row.through);
   const about = through === null ? [] : [`(sums up the rows up to ${through}, for the model)`];
   return [textOf(row.text), textOf(row.answer), ...calls, ...about].filter((text) => text !== null);
+}
+
+/** A line of its own beside what was said, which is quoted: code, so that nothing in it is taken for markup. */
+function quotedAside(line: string): string {
+  return `- \`${line.replaceAll('`', "'")}\``;
 }
 
 function quoted(text: string): string {

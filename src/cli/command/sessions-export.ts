@@ -6,6 +6,7 @@ import { shellWord } from '../../system/text.ts';
 import type { Context } from '../context.ts';
 import { type Call, withGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf } from '../value.ts';
+import { CUT, RunEnds } from './sessions-end.ts';
 import { linesOf, type Row, writerOf } from './sessions-export-text.ts';
 
 /** Rows of one page; fewer come where they are large. */
@@ -24,7 +25,7 @@ export interface Place {
 }
 
 /**
- * `latchkey sessions export KEY [--format jsonl|markdown] [--out FILE [--force]] [--attachments DIR]`: page by page, so that
+ * `latchkey sessions export KEY [--id ID] [--format jsonl|markdown] [--out FILE [--force]] [--attachments DIR]`: page by page, so that
  * it takes as much memory for a long transcript as for a short one. A file stands there when it is whole, or not at all.
  */
 export async function exportSession(
@@ -38,7 +39,7 @@ export async function exportSession(
   if (out !== null && !isForced && existsSync(out)) throw taken(context, out, key);
   const file = out === null ? null : opened(out, isForced);
   const sink = (text: string) => (file === null ? context.output.out(text) : file.write(text));
-  const writer = writerOf(textOf(options.format) ?? 'jsonl', sink);
+  const writer = writerOf(textOf(options.format) ?? 'jsonl', sink, context.globals);
   const contents = directory === null ? null : new Contents(directory);
   let isStopped = false;
   const stop = () => {
@@ -46,10 +47,11 @@ export async function exportSession(
   };
   for (const signal of SIGNALS) process.on(signal, stop);
   const isOver = () => isStopped || context.output.isUnread === true;
+  const id = textOf(options.id);
   let done: { readonly place: Place; readonly rows: number };
   try {
     done = await withGateway(context, async (call) => {
-      const told = await copied(call, key, { writer, contents, isOver });
+      const told = await copied(call, key, { writer, contents, isOver, id });
       if (isStopped) throw stopped(context, key);
       writer.end(told.rows);
       return told;
@@ -79,26 +81,36 @@ interface To {
   readonly contents: Contents | null;
   /** Nobody reads what is printed any more, or somebody ended it. */
   readonly isOver: () => boolean;
+  /** Of an earlier conversation; `null`: the one that stands. */
+  readonly id: string | null;
 }
 
-async function copied(call: Call, key: string, { writer, contents, isOver }: To) {
+async function copied(call: Call, key: string, { writer, contents, isOver, id }: To) {
   let place: Place | null = null;
   let rows = 0;
   let from: number | null = 1;
+  const ends = new RunEnds();
+  const end = (told: Row | null) => (told === null ? undefined : writer.ended(told));
   while (from !== null && !isOver()) {
-    const of = place === null ? {} : { sessionId: place.sessionId };
+    const sessionId: string | null = place?.sessionId ?? id;
+    const of = sessionId === null ? {} : { sessionId };
     const page = recordOf(await call('sessions.rows', { key, from, limit: PAGE, ...of }));
     if (place === null) {
       place = placeOf(page);
       writer.begin(place);
     }
+    ends.learn(page.runEnds);
     for (const row of recordsOf(page.rows)) {
+      end(ends.before(row.kind === 'command' ? null : textOf(row.run)));
       await contents?.take(call, place, row);
       writer.row(row);
+      // Nothing comes behind it in its run.
+      if (row.stop === CUT) end(ends.rest());
       rows += 1;
     }
     from = numberOf(page.next);
   }
+  end(ends.rest());
   return { place: place as Place, rows };
 }
 

@@ -2,9 +2,11 @@ import { EXIT } from '../../system/failure.ts';
 import { escapeLines, escapeText } from '../../system/text.ts';
 import type { Context } from '../context.ts';
 import { painter } from '../output.ts';
+import { renderBytes } from '../part.ts';
 import { type Call, withGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf } from '../value.ts';
-import { countOf, timeOf } from './sessions.ts';
+import { countOf, timeOf, unknown } from './sessions.ts';
+import { CUT, endLines, RunEnds } from './sessions-end.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -24,7 +26,10 @@ export async function tail(context: Context, [key = 'main']: readonly string[], 
   for (const signal of SIGNALS) process.on(signal, stop);
   try {
     await withGateway(context, async (call) => {
-      shown.take(await page(call, key, limit));
+      const first = await page(call, key, limit);
+      if (textOf(first.sessionId) === null) throw unknown(context, key);
+      // What the gateway answered itself is two messages, and one of those that were asked for.
+      shown.take({ ...first, messages: recordsOf(first.messages).slice(-limit) });
       while (!isOver && context.output.isUnread !== true) {
         await new Promise<void>((resolve) => context.host.clock.after(POLL_MS, resolve));
         if (!isOver) shown.take(await page(call, key, FOLLOW_LIMIT));
@@ -48,6 +53,7 @@ class Shown {
   readonly #context: Context;
   #conversation: string | null = null;
   #seq = 0;
+  #ends = new RunEnds();
   #count = 0;
 
   constructor(context: Context) {
@@ -57,10 +63,18 @@ class Shown {
   take(answer: Row): void {
     const conversation = textOf(answer.sessionId);
     // A reset begins another one, whose numbers begin again.
-    if (conversation !== this.#conversation) this.#seq = 0;
+    if (conversation !== this.#conversation) [this.#seq, this.#ends] = [0, new RunEnds()];
     this.#conversation = conversation;
     const fresh = recordsOf(answer.messages).filter((message) => seqOf(message) > this.#seq);
-    for (const message of fresh) this.#print(message);
+    this.#ends.learn(answer.runEnds);
+    for (const message of fresh) {
+      const { runId, kind } = recordOf(message.__openclaw);
+      this.#end(this.#ends.before(kind === 'command' ? null : textOf(runId)));
+      this.#print(message);
+      // Nothing comes behind it in its run.
+      if (message.stopReason === CUT) this.#end(this.#ends.rest());
+    }
+    this.#end(this.#ends.rest());
     this.#seq = fresh.reduce((last, message) => Math.max(last, seqOf(message)), this.#seq);
     this.#count += fresh.length;
   }
@@ -70,7 +84,7 @@ class Shown {
     if (globals.json === true) return output.out(`${JSON.stringify(message)}\n`);
     const paint = painter(output.colour);
     const text = recordsOf(message.content)
-      .flatMap((part) => textOf(part.text) ?? (part.type === 'toolCall' ? `(calls ${String(part.name)})` : []))
+      .flatMap((part) => textOf(part.text) ?? besides(part))
       .join('\n')
       .split('\n')
       // Nothing within a message stands where the head of one stands, or looks like it: it could pretend to be another.
@@ -78,13 +92,32 @@ class Shown {
       .join('\n');
     const from = textOf(recordOf(message.__openclaw).senderId) ?? textOf(message.toolName);
     const who = escapeText(`${textOf(message.role) ?? '?'}${from === null ? '' : ` ${from}`}`);
-    output.out(`${paint('dim', timeOf(message.timestamp))} ${paint('bold', who)}\n${text}\n\n`);
+    const cut = message.stopReason === CUT ? `${paint('yellow', '[cut off here]')}\n` : '';
+    output.out(`${paint('dim', timeOf(message.timestamp))} ${paint('bold', who)}\n${text}\n${cut}\n`);
+  }
+
+  /** In brackets, where nothing that was said can stand. */
+  #end(end: Row | null): void {
+    if (end === null) return;
+    const { output, globals } = this.#context;
+    if (globals.json === true) return output.out(`${JSON.stringify({ event: 'run', ...end })}\n`);
+    const text = endLines(end, globals).join('\n ');
+    output.out(`${painter(output.colour)('yellow', `[${text}]`)}\n\n`);
   }
 
   end(): void {
     if (this.#context.globals.json === true)
       this.#context.output.out(`${JSON.stringify({ done: true, messages: this.#count })}\n`);
   }
+}
+
+/** What there is in a message besides text. */
+function besides(part: Row): string | readonly string[] {
+  if (part.type === 'toolCall') return `(calls ${String(part.name)})`;
+  if (part.type !== 'attachment') return [];
+  const bytes = numberOf(part.bytes);
+  const about = [textOf(part.name) ?? '?', textOf(part.mimeType) ?? '?', bytes === null ? '?' : renderBytes(bytes)];
+  return `(attachment ${about.join(', ')})`;
 }
 
 function seqOf(message: Row): number {

@@ -2,8 +2,10 @@ import { EXIT, Failure } from '../../system/failure.ts';
 import { escapeText, shellWord } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { painter } from '../output.ts';
+import { renderBytes } from '../part.ts';
 import { callGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf } from '../value.ts';
+import { endLines } from './sessions-end.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -55,7 +57,7 @@ function table(context: Context, sessions: readonly Row[]): string {
     escapeText(textOf(row.key) ?? '?'),
     timeOf(row.updatedAt),
     String(numberOf(row.rows) ?? 0),
-    escapeText(textOf(row.status) ?? ''),
+    escapeText(stateOf(row)),
     escapeText(textOf(row.label) ?? ''),
   ]);
   const heads = ['SESSION', 'CHANGED', 'MESSAGES', 'STATE', ''];
@@ -68,6 +70,11 @@ function table(context: Context, sessions: readonly Row[]): string {
   return `${[painter(context.output.colour)('bold', line(heads)), ...rows.map(line)].join('\n')}\n`;
 }
 
+/** Another gateway than Latchkey has no `state`. */
+function stateOf(row: Row): string {
+  return textOf(row.state) ?? textOf(row.status) ?? '';
+}
+
 export function timeOf(value: unknown): string {
   const at = numberOf(value);
   return at === null ? '' : new Date(at).toISOString().slice(0, 19).replace('T', ' ');
@@ -75,10 +82,10 @@ export function timeOf(value: unknown): string {
 
 /** `latchkey sessions show [KEY]` */
 export async function show(context: Context, [key = 'main']: readonly string[]): Promise<number> {
-  const { session } = recordOf(await callGateway(context, 'sessions.describe', { key }));
+  const { session, earlier } = recordOf(await callGateway(context, 'sessions.describe', { key }));
   if (session === null) throw unknown(context, key);
   const row = recordOf(session);
-  print(context, { session }, () => {
+  print(context, { session, earlier }, () => {
     const text = (name: string) => escapeText(String(row[name] ?? ''));
     const lines = [
       ['session', text('key')],
@@ -92,16 +99,34 @@ export async function show(context: Context, [key = 'main']: readonly string[]):
         `${text('rows')}${numberOf(row.droppedRows) === null ? '' : `, the first ${row.droppedRows} were taken away`}`,
       ],
       ['tokens', `${text('inputTokens')} in, ${text('outputTokens')} out`],
-      ['context', `${text('totalTokens')}${numberOf(row.contextTokens) === null ? '' : ` of ${row.contextTokens}`}`],
+      [
+        'context',
+        `${text('totalTokens')} tokens${numberOf(row.contextTokens) === null ? "; the model's window is not known" : ` of ${row.contextTokens}`}`,
+      ],
       ['queue', text('effectiveQueueMode')],
-      ['state', text('status')],
+      ['state', escapeText(stateOf(row))],
+      ...endOf(row, context),
+      ...recordsOf(earlier).map((one, at) => [
+        at === 0 ? 'earlier' : '',
+        `${escapeText(textOf(one.sessionId) ?? '?')}  reset ${timeOf(one.resetAt)}, ${renderBytes(numberOf(one.bytes) ?? 0)}`,
+      ]),
+      ...(recordsOf(earlier).length === 0
+        ? []
+        : [['', `to read one: ${context.command} sessions export ${shellWord(key)} --id ID`]]),
     ];
     return `${lines.map(([name = '', value = '']) => `${name.padEnd(13)} ${value}`).join('\n')}\n`;
   });
   return EXIT.ok;
 }
 
-function unknown(context: Context, key: string): Failure {
+/** Why its last run came to nothing, and what helps. */
+function endOf(row: Row, { globals }: Context): readonly (readonly [string, string])[] {
+  return row.lastRunEnd === undefined
+    ? []
+    : endLines(recordOf(row.lastRunEnd), globals).map((line) => ['', line] as const);
+}
+
+export function unknown(context: Context, key: string): Failure {
   return new Failure(EXIT.failed, {
     what: `there is no session ${key}`,
     why: 'nothing was ever said there, or it was deleted',

