@@ -13,7 +13,7 @@ import {
 } from '../core/connection/connection.ts';
 import { protocolFor } from '../core/protocol/connect.ts';
 import { type ErrorContext, type Refused, refusalOfOutcome, refuse } from '../core/protocol/error.ts';
-import { errorFrame, okFrame, okText } from '../core/protocol/frame.ts';
+import { errorFrame, okText } from '../core/protocol/frame.ts';
 import {
   CALLS_IN_FLIGHT_MAX,
   MAX_PAYLOAD_BYTES,
@@ -21,7 +21,7 @@ import {
   UNAUTHORIZED_MAX,
 } from '../core/protocol/limit.ts';
 import { spelled } from '../core/protocol/spelled.ts';
-import type { Answer } from './answer.ts';
+import { type Answer, answerText } from './answer.ts';
 import {
   type Challenge,
   type ConnectFacts,
@@ -207,8 +207,10 @@ export class Connection implements Receiver {
       case 'reply': {
         const answer = this.#answers.get(action.id);
         this.#answers.delete(action.id);
-        if (answer?.ok) this.#send(okFrame(action.id, answer.payload));
-        else if (answer) this.#send(errorFrame(action.id, this.#inWords(answer.refused).error));
+        const text = answer?.ok ? answerText(action.id, answer.payload) : null;
+        if (text !== null) return this.#say(text);
+        const refused = answer?.ok ? refuse('answer_too_large', this.#asked?.context ?? {}) : answer?.refused;
+        if (refused) this.#send(errorFrame(action.id, this.#inWords(refused).error));
         return;
       }
       case 'refuse': {

@@ -24,6 +24,8 @@ export interface Caller {
   readonly size?: number;
   /** Says when its connection is gone. */
   readonly left?: Leave;
+  /** It is part of a call that has its turn. */
+  readonly hasTurn?: true;
 }
 
 /** When a call that there was no room for may come again. */
@@ -78,8 +80,9 @@ export class Dispatch {
       return no(refuse('params_invalid', { ...context, text }));
     }
     const handle = () => this.#handle(method, caller, input, context);
-    // A wait has no effect that could come twice, and ends with the connection that it was asked over.
-    return waits || method.keepsKey === true ? handle() : this.#idempotency.once(principal, name, input, handle);
+    // What changes nothing can't come twice; and what it tells, which may be large, is kept nowhere.
+    const isKept = method.acts === true && method.keepsKey !== true;
+    return isKept ? this.#idempotency.once(principal, name, input, handle) : handle();
   }
 
   #denial(denied: Denial, { principal, session }: Caller, context: ErrorContext): Refused {
@@ -101,10 +104,10 @@ export class Dispatch {
     if (isLong && leave === null) return no(refuse('busy', { ...context, retryAfterMs: BUSY_MS }));
     try {
       const handler = HANDLERS[rowName(method) as MethodRow] as AnyHandler;
-      const { principal, session, left } = caller;
-      const ask: Context['ask'] = (name, params) => this.call(caller, name, params);
-      const given = await handler({ services: this.#services, principal, session, left, ask }, input);
-      if (method.waits === true) return this.#still(given, method, caller, context);
+      const handed = this.#handed(method.inTurn === true ? { ...caller, hasTurn: true } : caller);
+      const work = async () => handler(handed, input);
+      const given = await (method.inTurn === true ? this.#inTurn(method, caller, context, work) : work());
+      if (method.acts !== true) return this.#still(given, method, caller, context);
       if (method.final === undefined) return { ok: true, payload: given };
       const { first, final } = given as Twice<unknown, unknown>;
       const later = this.#later(final, method, caller, context).finally(leave);
@@ -117,11 +120,33 @@ export class Dispatch {
     }
   }
 
-  /** A9: whoever was narrowed meanwhile is not told what came of it. */
+  /** Made apart: what answers twice keeps it until then, and nothing of what it was asked with (threat 38). */
+  #handed(caller: Caller): Context {
+    const { principal, session, left } = caller;
+    const ask: Context['ask'] = (name, params) => this.call(caller, name, params);
+    return { services: this.#services, principal, session, left, ask };
+  }
+
+  /**
+   * When it is the caller's turn (threat 36). The owner's own way waits for nobody (A11), nor does what the gateway asks
+   * itself. A9: for whoever was narrowed, or went, while it waited nothing is read.
+   */
+  #inTurn<T>(method: Method, caller: Caller, context: ErrorContext, work: () => Promise<T>): Promise<T> {
+    const { session, principal, left, hasTurn } = caller;
+    if (session === null || principal.kind === 'owner' || hasTurn === true) return work();
+    return this.#services.turns.take(session, async () => {
+      if (left?.isOver === true) throw new Busy();
+      const answer = this.#still(null, method, caller, context);
+      if (!answer.ok) throw new Passed(answer);
+      return work();
+    });
+  }
+
+  /** A9, A20: whoever was narrowed meanwhile is not told what came of it. It was no flood: when it asked, it might. */
   #still(payload: unknown, method: Method, caller: Caller, context: ErrorContext): Answer {
     const allowed = this.#services.authority.mayCall(caller.principal, needOf(method));
     if (allowed.ok) return { ok: true, payload };
-    return { ok: false, refused: this.#denial(allowed.error, caller, context), denied: true };
+    return { ok: false, refused: this.#denial(allowed.error, caller, context), denied: false };
   }
 
   async #later(final: Promise<unknown>, method: Method, caller: Caller, context: ErrorContext): Promise<Answer> {

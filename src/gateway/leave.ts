@@ -6,6 +6,10 @@ export class Leave {
   #ending: AbortController | null = null;
   #isOver = false;
 
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Aborted once the connection is gone, also where that was before anybody asked. */
   get signal(): AbortSignal {
     if (this.#ending === null) {

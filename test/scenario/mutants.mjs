@@ -147,9 +147,9 @@ export const MUTANTS = {
     ['test/scenario/logs.test.ts'],
   ],
   'threat 36 large answers are made as often as they are asked for': [
-    'src/gateway/method/logs.ts',
-    "if (session === null || principal.kind === 'owner') return read(c, input);",
-    "if (session === null || principal.kind !== 'internal') return read(c, input);",
+    'src/gateway/dispatch.ts',
+    "if (session === null || principal.kind === 'owner' || hasTurn === true) return work();",
+    "if (session === null || principal.kind !== 'internal' || hasTurn === true) return work();",
     ['test/scenario/logs.test.ts'],
   ],
   'threat 59 a configuration that others write is taken': [
@@ -448,8 +448,8 @@ export const MUTANTS = {
   ],
   'T20 who was late is given up': [
     'src/gateway/gateway.ts',
-    'this.#pulse.beat(this.#options.clock.monotonicMs());',
-    "const lag = this.#options.clock.monotonicMs(); this.#pulse.beat(lag); if (this.#pulse.facts.delayMaxMs > 2_000) for (const c of [...this.#connections]) c.end('stopping');",
+    'this.#pulse.beat(clock.monotonicMs());',
+    "this.#pulse.beat(clock.monotonicMs()); if (this.#pulse.facts.delayMaxMs > 2_000) for (const c of [...this.#connections]) c.end('stopping');",
     ['test/scenario/t20-busy.test.ts'],
   ],
 };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { OPERATOR_SCOPES } from '../authz/scope.ts';
 import { scopesFor } from './ask.ts';
 import { EVENTS } from './event.ts';
-import { rowName } from './method/method.ts';
+import { type Method, rowName } from './method/method.ts';
 import { isMethodRow, lookup, METHOD_NAMES, METHODS, rowFor } from './registry.ts';
 
 describe('methods', () => {
@@ -37,6 +37,46 @@ describe('methods', () => {
     }
     expect(rowFor(rows, { message: 'x' }, null)).toBe(rows.plain);
     expect(isMethodRow('agent (model)')).toBe(true);
+  });
+
+  it('A11, threat 36: what grows with what is stored is answered in turn', () => {
+    // What has a list, and takes no turn: it is of a fixed size, or of one thing that is named.
+    const fixed = new Set([
+      // Asked by probes, without an account of what is stored.
+      'health',
+      'last-heartbeat',
+      'channels.status',
+      'commands.list',
+      'config.schema',
+      'config.schema.lookup',
+      'usage.status',
+      'models.probe',
+      'device.scopes.waitUpgrade',
+      'sessions.describe',
+      // It asks for chat.history, which has turns.
+      'sessions.get',
+    ]);
+    const hasList = (schema: unknown): boolean =>
+      typeof schema === 'object' &&
+      schema !== null &&
+      (('type' in schema && schema.type === 'array') || Object.values(schema).some(hasList));
+    const reading = METHODS.filter((m: Method) => m.acts !== true);
+    const lists = reading.filter((m) => hasList(m.output)).map((m: Method) => [m.name, m.inTurn === true]);
+    expect(lists.length).toBeGreaterThan(20);
+    for (const [name, inTurn] of lists) expect([name, inTurn]).toEqual([name, !fixed.has(String(name))]);
+    for (const name of fixed) expect(reading.map((m) => m.name)).toContain(name);
+  });
+
+  it('A9: what changes something is answered as it was, and is never what reading is enough for', () => {
+    const named = (acts: boolean) => METHODS.filter((m: Method) => (m.acts === true) === acts && !('given' in m));
+    for (const m of named(true)) expect(['operator.read'], m.name).not.toContain(m.scope);
+    // What asks for more than to read, and changes nothing.
+    const beyond = named(false).filter((m) => !['operator.read', 'none'].includes(m.scope));
+    expect(beyond.map((m) => m.name).sort()).toEqual(['agent.wait', 'device.pair.list', 'models.probe']);
+    const open = named(true).filter((m) => m.scope === 'none');
+    expect(open.every((m) => 'self' in m || m.name === 'device.scopes.requestUpgrade')).toBe(true);
+    // Nothing that acts waits for others' turns.
+    expect(named(true).filter((m: Method) => m.inTurn === true)).toEqual([]);
   });
 
   it('A7: a call is judged by the self row only when it names the caller itself', () => {

@@ -35,12 +35,6 @@ export function sizeOf(row: Row): number {
   return JSON.stringify(row.body).length;
 }
 
-/** For calls with large answers: when it is the session's turn. The owner's own way waits for nobody (A11). @throws Busy */
-export function inTurn<T>(c: Context, work: () => Promise<T>): Promise<T> {
-  const { session, principal } = c;
-  return session === null || principal.kind === 'owner' ? work() : c.services.turns.take(session, work);
-}
-
 /** One line of at most `max` characters. What is not shown of a long text is not looked at either. */
 export function short(text: string, max: number): string {
   const rest = text.trimStart();

@@ -6,6 +6,10 @@ import type { Accept, Pipe, Receiver, TransportFacts } from './pipe.ts';
 
 /** RFC 6455: a kind of data that is not taken. */
 const UNSUPPORTED_DATA = 1003;
+/** A peer that leaves more unread is not read from until it has taken half of it, in bytes. */
+const UNREAD_MAX = 1024 * 1024;
+/** Probes, one after the other, at which a peer may have taken nothing. */
+const STALLS_MAX = 2;
 /** Not sent: the connection ended without a close frame. */
 const ABNORMAL = 1006;
 
@@ -26,6 +30,18 @@ export class WebSocketPipe implements Pipe {
   #closing: { readonly code: number; readonly reason: string } | null = null;
   #cancelCut: (() => void) | null = null;
   #alive = true;
+  /** Messages that the peer's side has taken, by then and at the last probe; probes at which it had taken nothing since. */
+  #taken = 0;
+  #takenBefore = 0;
+  #stalls = 0;
+  /** It is not read from before it has read. */
+  #isHeld = false;
+  readonly #took = () => {
+    this.#taken += 1;
+    if (!this.#isHeld || this.buffered() > UNREAD_MAX / 2) return;
+    this.#isHeld = false;
+    if (!this.#paused) this.#ws.resume();
+  };
   #paused = false;
   #holding = false;
 
@@ -63,10 +79,16 @@ export class WebSocketPipe implements Pipe {
     });
   }
 
-  /** Asks whether the peer is there. False: it was asked before and said nothing since. */
+  /**
+   * Asks whether the peer is there. False: it was asked before and said nothing since, or it may talk but has taken nothing
+   * of what it was sent over two probes (threat 39).
+   */
   probe(): boolean {
+    this.#stalls = this.buffered() > 0 && this.#taken === this.#takenBefore ? this.#stalls + 1 : 0;
+    this.#takenBefore = this.#taken;
+    if (this.#stalls > STALLS_MAX) return false;
     // Who isn't read from can't be heard.
-    if (this.#paused || this.#closing !== null) return true;
+    if (this.#paused || this.#isHeld || this.#closing !== null) return true;
     if (!this.#alive) return false;
     this.#alive = false;
     this.#ws.ping();
@@ -76,7 +98,11 @@ export class WebSocketPipe implements Pipe {
   send(text: string): void {
     if (this.#closing !== null || this.#ws.readyState !== this.#ws.OPEN) return;
     this.#hold();
-    this.#ws.send(text);
+    this.#ws.send(text, this.#took);
+    if (this.#isHeld || this.buffered() <= UNREAD_MAX) return;
+    // Whatever it may ask for, it doesn't ask for more of it than it takes (threat 36).
+    this.#isHeld = true;
+    this.#ws.pause();
   }
 
   /** What is sent in one turn of the event loop goes out together at its end: a system call costs more than a frame. */
@@ -100,6 +126,7 @@ export class WebSocketPipe implements Pipe {
   close(code: number, reason: string): void {
     if (this.#closing !== null) return;
     this.#closing = { code, reason };
+    this.#isHeld = false;
     this.resume();
     this.#ws.close(code, reason);
     this.#cancelCut = this.#clock.after(CLOSE_GRACE_MS, () => this.#ws.terminate());
@@ -125,6 +152,6 @@ export class WebSocketPipe implements Pipe {
 
   resume(): void {
     this.#paused = false;
-    if (this.#ws.isPaused) this.#ws.resume();
+    if (this.#ws.isPaused && !this.#isHeld) this.#ws.resume();
   }
 }

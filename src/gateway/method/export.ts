@@ -1,7 +1,9 @@
 import type { Row } from '../../core/conversation/row.ts';
 import type { SessionId } from '../../core/conversation/session.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
-import { inTurn, pause } from '../chat/page.ts';
+import { endsOf } from '../chat/end.ts';
+import { STOP } from '../chat/message.ts';
+import { pause } from '../chat/page.ts';
 import { pastKeyFor, sessionAt } from '../chat/place.ts';
 import { type Context, Declined } from './handler.ts';
 
@@ -20,35 +22,37 @@ export async function rows(c: Context, input: RowsInput): Promise<Rows> {
   const { id: sessionId, dropped: droppedRows } = conversation;
   const { limit = LIMIT, from = 1 } = input;
   const { books } = c.services.conversations;
-  return inTurn(c, async () => {
-    const page: Rows['rows'][number][] = [];
-    let size = 0;
-    let pieces = 1;
-    let next = Math.max(from, droppedRows + 1);
-    while (page.length < limit && size < PAGE_MAX) {
-      const found = await books.rows(sessionId, next, Math.min(pieces, limit - page.length));
-      pieces = Math.min(pieces * 2, AT_ONCE);
-      for (const row of found) {
-        const shown = shownOf(row, books.clean);
-        size += JSON.stringify(shown).length;
-        // The first one whatever its size.
-        if (size > PAGE_MAX && page.length > 0) break;
-        page.push(shown);
-        next = row.seq + 1;
-      }
-      if (found.length === 0) break;
-      await pause();
+  const page: Rows['rows'][number][] = [];
+  const runs = new Set<string | null>();
+  let size = 0;
+  let pieces = 1;
+  let next = Math.max(from, droppedRows + 1);
+  while (page.length < limit && size < PAGE_MAX) {
+    const found = await books.rows(sessionId, next, Math.min(pieces, limit - page.length));
+    pieces = Math.min(pieces * 2, AT_ONCE);
+    for (const row of found) {
+      const shown = shownOf(row, books.clean);
+      size += JSON.stringify(shown).length;
+      // The first one whatever its size.
+      if (size > PAGE_MAX && page.length > 0) break;
+      page.push(shown);
+      runs.add(row.run);
+      next = row.seq + 1;
     }
-    const isLast = page.length === 0 || next > last;
-    return { key, sessionId, agentId: agent, rows: page, next: isLast ? null : next, total: last, droppedRows };
-  });
+    if (found.length === 0) break;
+    await pause();
+  }
+  const isLast = page.length === 0 || next > last;
+  const runEnds = (await endsOf(c, runs)).map((end) => cleaned(end, books.clean) as typeof end);
+  return { key, sessionId, agentId: agent, rows: page, runEnds, next: isLast ? null : next, total: last, droppedRows };
 }
 
 type Clean = (text: string) => string;
 
 /** Without secrets, wherever in it they stand. */
 function shownOf({ seq, at, run, body }: Row, clean: Clean) {
-  return { seq, at, ...(run === null ? {} : { run }), ...(cleaned(body, clean) as Row['body']) };
+  const stop = body.kind === 'assistant' ? { stop: STOP[body.stop] } : {};
+  return { seq, at, ...(run === null ? {} : { run }), ...(cleaned(body, clean) as Row['body']), ...stop };
 }
 
 function cleaned(value: unknown, clean: Clean, name = ''): unknown {
@@ -78,8 +82,5 @@ export async function attachment(
 ): Promise<MethodOutput<'sessions.attachment'>> {
   const { conversation } = await placeOf(c, input);
   const { sha256 } = input;
-  return inTurn(c, async () => {
-    const content = c.services.conversations.books.content(conversation.id, sha256);
-    return { sha256, content };
-  });
+  return { sha256, content: c.services.conversations.books.content(conversation.id, sha256) };
 }

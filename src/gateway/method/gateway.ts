@@ -1,4 +1,4 @@
-import { type Held, implies, ROLES } from '../../core/authz/scope.ts';
+import { type Held, implies, READ, ROLES } from '../../core/authz/scope.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { sessionsBrief, sessionsSeen } from '../chat/recent.ts';
 import { presenceOf } from '../presence.ts';
@@ -6,7 +6,7 @@ import type { Context } from './handler.ts';
 import { healthOf, statusOf } from './health.ts';
 
 export async function health(c: Context): Promise<MethodOutput<'health'>> {
-  const { agents } = c.services.facts();
+  const agents = c.services.authority.maySee(c.principal, READ) ? c.services.facts().agents : undefined;
   return healthOf({
     at: c.services.now(),
     loop: c.services.loop(),

@@ -8,27 +8,51 @@ import { ADMIN, asking, PAIRING, READ, WRITE } from '../../scenario/act.ts';
 import { assert, type Check, equal, matches } from '../check.ts';
 import { gistOf, type Target } from '../target.ts';
 
-/** Keeps asking and reads none of it, until the connection is gone or enough was asked. */
-async function gorge(partner: Partner, method: string, most: number): Promise<{ asked: number; gone: boolean }> {
+/** Reads nothing any more; its end shows when writing fails. */
+function deaf(partner: Partner): { gone: boolean } {
   const { socket } = partner.ws;
-  socket.pause();
-  let asked = 0;
-  let gone = false;
-  // Nothing is read, so its end shows when writing fails.
+  const fate = { gone: false };
   const end = () => {
-    gone = true;
+    fate.gone = true;
   };
+  socket.pause();
   socket.on('error', end).on('close', end);
-  while (!gone && asked < most) {
+  return fate;
+}
+
+/** Keeps asking, until the connection is gone or enough was asked. */
+async function gorge(partner: Partner, method: string, fate: { gone: boolean }, most: number): Promise<number> {
+  let asked = 0;
+  while (!fate.gone && asked < most) {
     for (let i = 0; i < 4; i += 1) {
       asked += 1;
       partner.send({ type: 'req', id: `g${asked}`, method, params: {} });
     }
     await sleep(10);
   }
-  return { asked, gone };
+  return asked;
 }
 
+const MIB = 2 ** 20;
+
+/** Events of a megabyte each for who subscribed, until the connection is gone or enough was told. */
+async function shout(target: Target, partner: Partner, fate: { gone: boolean }, mostBytes: number): Promise<number> {
+  const admin = await target.admin();
+  let told = 0;
+  for (; !fate.gone && told < mostBytes; told += MIB) {
+    await admin.ask('chat.inject', { sessionKey: 'main', message: 'x'.repeat(MIB - 1) });
+    partner.send({ type: 'req', id: `s${told}`, method: 'health', params: {} });
+    await sleep(10);
+  }
+  // Its close frame stands behind all that is unread, so it is cut after a grace.
+  for (let i = 0; i < 100 && !fate.gone; i += 1) {
+    partner.send({ type: 'req', id: `e${i}`, method: 'health', params: {} });
+    await sleep(50);
+  }
+  return told;
+}
+
+/** Calls may be left unread by it or be left unasked by the gateway; of events there is no end but closing. */
 async function slowConsumer(target: Target): Promise<string> {
   const { pid } = target.options;
   const sloth = (await target.session(await target.pair([ADMIN, READ]), [ADMIN, READ])).partner;
@@ -43,15 +67,27 @@ async function slowConsumer(target: Target): Promise<string> {
   const timer = setInterval(() => {
     if (pid !== undefined) most = Math.max(most, residentBytes(pid));
   }, 50);
+  const hasEvents = target.methods.includes('chat.inject') && target.methods.includes('sessions.rows');
+  if (hasEvents) await sloth.ask('sessions.subscribe', {});
+  const fate = deaf(sloth);
   // Three times the bound would be unread; who isn't ended by then has no bound.
-  const { asked, gone } = await gorge(sloth, 'device.pair.list', Math.ceil((3 * bound) / answerBytes) + 4_000);
+  const asked = await gorge(
+    sloth,
+    'device.pair.list',
+    fate,
+    Math.ceil((3 * bound) / answerBytes) + (target.quick ? 400 : 4_000),
+  );
+  const byCalls = before === null ? 0 : most - before.bytes;
+  if (!fate.gone && hasEvents) assert(byCalls < bound, `memory grew by ${byCalls} bytes of answers`);
+  const told = fate.gone || !hasEvents ? 0 : await shout(target, sloth, fate, 2 * bound);
   clearInterval(timer);
   await canary.stop();
-  assert(gone, `${asked} answers of ${answerBytes} bytes unread, and the connection stands`);
+  const what = `${asked} answers of ${answerBytes} bytes asked for and ${told / MIB} MiB of events`;
+  assert(fate.gone, `${what}, unread, and the connection stands`);
   assert(canary.slowestMs < 1.5 * target.servedMs, `the canary waited ${Math.round(canary.slowestMs)} ms`);
   const grown = before === null ? 0 : most - before.bytes;
   assert(grown < 8 * bound, `memory grew by ${grown} bytes`);
-  return `ended after ${asked} answers of ${answerBytes} bytes, memory +${Math.round(grown / 2 ** 20)} MiB, canary slowest ${Math.round(canary.slowestMs)} ms`;
+  return `ended after ${what}, memory +${Math.round(grown / MIB)} MiB, canary slowest ${Math.round(canary.slowestMs)} ms`;
 }
 
 /** One socket sends calls as fast as it can, large ones among them; the others don't notice. */

@@ -94,6 +94,13 @@ export const CALL = {
     message: 'too many requests of this connection are being answered',
     advice: again,
   }),
+  answer_too_large: answer({
+    code: 'INVALID_REQUEST',
+    detail: 'TOO_LARGE',
+    retry: 'never',
+    message: 'too large: the answer is larger than policy.maxPayload',
+    advice: () => 'ask for less at once, with a smaller limit',
+  }),
   starting: {
     code: 'UNAVAILABLE',
     detail: 'STARTING',

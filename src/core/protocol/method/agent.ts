@@ -25,6 +25,7 @@ export const agent = {
   name: 'agent',
   scope: WRITE,
   role: 'operator',
+  acts: true,
   keepsKey: true,
   input: Type.Object({
     message: Type.String(),

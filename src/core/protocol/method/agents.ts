@@ -10,6 +10,7 @@ export const agentsList = {
   name: 'agents.list',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({}),
   output: Type.Object({
     defaultId: Type.String(),
@@ -29,6 +30,11 @@ export const agentsList = {
         thinkingLevels: Type.Array(Type.Object({ id: Type.String(), label: Type.String() })),
         /** Where something of it is set. */
         identity: Type.Optional(Type.Object({ name: Text, theme: Text, emoji: Text, avatar: Text, avatarUrl: Text })),
+        /** Latchkey's own: what it may take in a day, also where that is what all agents may. `null`: without a bound. */
+        budget: Type.Object({
+          tokensPerDay: Type.Union([Type.Integer(), Type.Null()]),
+          usdPerDay: Type.Union([Type.Number(), Type.Null()]),
+        }),
       }),
     ),
   }),
@@ -44,6 +50,13 @@ const Given = {
   emoji: Type.Optional(Type.String({ minLength: 1, maxLength: 16 })),
   avatar: Type.Optional(Type.String({ minLength: 1, maxLength: 65_536 })),
   // ---- Latchkey's own
+  /** What it may take in a day. `null` takes a bound of its own away: it is bounded as all agents are. */
+  budget: Type.Optional(
+    Type.Object({
+      tokensPerDay: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Null()])),
+      usdPerDay: Type.Optional(Type.Union([Type.Number({ minimum: 0, maximum: 1_000_000 }), Type.Null()])),
+    }),
+  ),
   /** From now on it is the default one. */
   default: Type.Optional(Type.Literal(true)),
   idempotencyKey: IdempotencyKey,
@@ -54,6 +67,7 @@ export const agentsCreate = {
   name: 'agents.create',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     name: Name,
     /** `provider/model` or an alias; as other agents think, when absent. */
@@ -78,6 +92,7 @@ export const agentsUpdate = {
   name: 'agents.update',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     agentId: AgentId,
     name: Type.Optional(Name),
@@ -101,6 +116,7 @@ export const agentsDelete = {
   name: 'agents.delete',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     agentId: AgentId,
     /** Its sessions and its own workspace too; they stay when absent. A workspace that was named always stays. */

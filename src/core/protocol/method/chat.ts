@@ -1,12 +1,14 @@
 import * as Type from '../type.ts';
-import { AgentId, Attachments, Defaults, Deliver, Key, Message, RunId, SessionRow } from './conversation.ts';
+import { AgentId, Attachments, Defaults, Deliver, Key, Message, RunEnds, RunId, SessionRow } from './conversation.ts';
 import type { Method } from './method.ts';
 import { ADMIN, READ, WRITE } from './scope.ts';
+import { Instant } from './shape.ts';
 
 export const chatHistory = {
   name: 'chat.history',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({
     sessionKey: Key,
     agentId: Type.Optional(AgentId),
@@ -26,9 +28,13 @@ export const chatHistory = {
     hasMore: Type.Boolean(),
     totalMessages: Type.Integer(),
     /** What waits for its turn. */
-    pendingInputs: Type.Object({ items: Type.Array(Type.Unknown()), total: Type.Integer() }),
+    pendingInputs: Type.Object({
+      items: Type.Array(Type.Object({ runId: Type.String(), text: Type.String(), acceptedAt: Instant })),
+      total: Type.Integer(),
+    }),
     defaults: Defaults,
     sessionInfo: Type.Optional(SessionRow),
+    runEnds: RunEnds,
   }),
   errors: ['unknown_agent', 'session_key'],
   summary: 'The newest messages of a session, or those before an earlier answer.',
@@ -38,6 +44,7 @@ export const chatSend = {
   name: 'chat.send',
   scope: WRITE,
   role: 'operator',
+  acts: true,
   keepsKey: true,
   input: Type.Object({
     sessionKey: Key,
@@ -79,6 +86,7 @@ export const chatAbort = {
   name: 'chat.abort',
   scope: WRITE,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     sessionKey: Key,
     agentId: Type.Optional(AgentId),
@@ -94,6 +102,7 @@ export const chatInject = {
   name: 'chat.inject',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     sessionKey: Key,
     agentId: Type.Optional(AgentId),
@@ -101,6 +110,6 @@ export const chatInject = {
     label: Type.Optional(Type.String({ maxLength: 100 })),
   }),
   output: Type.Object({ ok: Type.Boolean(), messageId: Type.String(), seq: Type.Integer() }),
-  errors: ['unknown_agent', 'session_key', 'message_too_large', 'run_stopping'],
+  errors: ['unknown_agent', 'session_key', 'message_too_large', 'run_stopping', 'too_many_sessions'],
   summary: "Puts a message into a session as the agent's words, without a model.",
 } as const satisfies Method;

@@ -41,6 +41,7 @@ export const codeCreate = {
   name: 'device.code.create',
   scope: PAIRING,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     role: Type.Optional(Role),
     /** Exactly these. Absent: for role operator to read, to write and to answer approvals, for role node nothing. */
@@ -64,6 +65,7 @@ export const setupCode = {
   name: 'device.pair.setupCode',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     publicUrl: PublicUrl,
     /** OpenClaw's choice between two configured addresses; here there is one. */

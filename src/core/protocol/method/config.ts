@@ -17,6 +17,7 @@ export const configGet = {
   name: 'config.get',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({}),
   output: Type.Object({
     path: Type.String(),
@@ -77,6 +78,7 @@ export const configSet = {
   name: 'config.set',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     /** The whole file, JSON5. Without comments its values are edited into the file, whose own comments stay. */
     raw: Type.String({ maxLength: 524_288 }),
@@ -91,6 +93,7 @@ export const configPatch = {
   name: 'config.patch',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     /** A merge patch, JSON5: null takes a key out, lists are replaced whole. */
     raw: Type.String({ maxLength: 524_288 }),

@@ -62,6 +62,20 @@ export const Message = Type.Object({
 /** How much a model can be told to think, as OpenClaw's clients read it. */
 export const ThinkingLevels = Type.Array(Type.Object({ id: Type.String(), label: Type.String() }));
 
+/** How a run ended: `error`, `aborted`, `interrupted`, `joined`; of an error what went wrong, and the command that helps on the gateway's host. */
+const Ended = {
+  kind: Type.String(),
+  code: Type.Optional(Type.String()),
+  text: Type.Optional(Type.String()),
+  remedy: Type.Optional(Type.String()),
+  /** Of one that joined another: the id of that one. */
+  into: Type.Optional(Type.String()),
+};
+const RunEnded = Type.Object(Ended);
+
+/** Latchkey's own: of runs of which rows are told, how those ended that did not end by themselves. */
+export const RunEnds = Type.Array(Type.Object({ runId: Type.String(), ...Ended }));
+
 /** A session, as OpenClaw's clients of v3 and v4 read it. */
 export const SessionRow = Type.Object({
   key: Type.String(),
@@ -91,10 +105,15 @@ export const SessionRow = Type.Object({
   contextTokens: Type.Optional(Type.Integer()),
   systemSent: Type.Boolean(),
   abortedLastRun: Type.Boolean(),
+  /** As 9.6 knows them: `running`, `done`, `failed`, `killed`, `timeout`. */
   status: Type.String(),
   hasActiveRun: Type.Boolean(),
   activeRunIds: Type.Array(Type.String()),
   lastRunId: Type.Optional(Type.String()),
+  /** Latchkey's own: `running`, `queued`, else how the last run ended: `done`, `failed`, `aborted`, `interrupted`. */
+  state: Type.String(),
+  /** Latchkey's own: how the last run ended, where that was not well; absent also while another one is open. */
+  lastRunEnd: Type.Optional(RunEnded),
   /** Latchkey's own: the number of the last row of its transcript; how many of the first were taken away, where any were. */
   rows: Type.Integer(),
   droppedRows: Type.Optional(Type.Integer()),

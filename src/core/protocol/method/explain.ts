@@ -25,6 +25,7 @@ export const decisionExplain = {
   // Reading scopes would add nothing to that, and a device that holds none is the one that needs to know why.
   scope: 'none',
   role: 'any',
+  inTurn: true,
   input: Type.Object({
     /**
      * A decision (`d_…`), a change (`ch_…`), a connection, a request, a device; of the last two also the beginning, from

@@ -1,5 +1,5 @@
 import * as Type from '../type.ts';
-import { AgentId, Key } from './conversation.ts';
+import { AgentId, Key, RunEnds } from './conversation.ts';
 import type { Method } from './method.ts';
 import { READ } from './scope.ts';
 import { Instant } from './shape.ts';
@@ -11,6 +11,7 @@ export const sessionsRows = {
   name: 'sessions.rows',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({
     key: Key,
     agentId: Type.Optional(AgentId),
@@ -25,8 +26,9 @@ export const sessionsRows = {
     key: Type.String(),
     sessionId: Type.String(),
     agentId: Type.String(),
-    /** Without secrets that are known or look like one. Oldest first: `{seq, at, run, kind, …}` (core/conversation/row.ts). Attachments are named by their SHA-256. */
+    /** Without secrets that are known or look like one. Oldest first: `{seq, at, run, kind, …}` (core/conversation/row.ts; `stop` in the words of `stopReason`). Attachments are named by their SHA-256. */
     rows: Type.Array(Type.Object({ seq: Type.Integer(), at: Instant, kind: Type.String() })),
+    runEnds: RunEnds,
     /** Where the next page begins; `null`: these were the last. */
     next: Type.Union([Type.Integer(), Type.Null()]),
     /** The number of its last row, and of the last one that was taken away. */
@@ -42,6 +44,7 @@ export const sessionsAttachment = {
   name: 'sessions.attachment',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({
     key: Key,
     agentId: Type.Optional(AgentId),

@@ -70,6 +70,7 @@ export const status = {
   name: 'status',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({
     includeChannelSummary: Type.Optional(Type.Boolean()),
     includeCliProjection: Type.Optional(Type.Boolean()),
@@ -150,6 +151,7 @@ export const systemPresence = {
   name: 'system-presence',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({}),
   output: Type.Array(PresenceRow),
   errors: [],
@@ -160,6 +162,7 @@ export const secretRotate = {
   name: 'gateway.secret.rotate',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     /** Also end the grants of devices that the secret paired, or that its sessions gave something. */
     alsoRevoke: Type.Optional(Type.Boolean()),

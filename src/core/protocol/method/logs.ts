@@ -7,6 +7,7 @@ export const logsTail = {
   name: 'logs.tail',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({
     /** From an earlier answer: what came since. It outlives rotation; where its file is gone the answer says `reset`. */
     cursor: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),

@@ -30,6 +30,16 @@ export interface Method {
    * not told the answer.
    */
   readonly waits?: true;
+  /**
+   * What it takes to answer grows with what is stored. Its answer is made when it is the caller's turn, and whoever may no
+   * longer call by then is not read for. Every list is one, or the test beside METHODS says why it isn't.
+   */
+  readonly inTurn?: true;
+  /**
+   * It changes something. The same call sent again with its idempotency key is answered as the first time; and whoever was
+   * narrowed while it was done is told what came of it: a refusal would say that nothing had been done.
+   */
+  readonly acts?: true;
   /** What it does keeps its idempotency key itself, with what was asked under it, across restarts. */
   readonly keepsKey?: true;
   /** Beside those that every call can have: wrong_role, missing_scope, params_invalid, unavailable, busy, internal. */

@@ -66,6 +66,7 @@ export const sessionsList = {
   name: 'sessions.list',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object(Listed),
   output: List,
   errors: ['unknown_agent'],
@@ -76,6 +77,7 @@ export const sessionsSubscribe = {
   name: 'sessions.subscribe',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({ ...Listed, ownerFirst: Flag }),
   output: Type.Object({
     subscribed: Type.Boolean(),
@@ -101,8 +103,14 @@ export const sessionsDescribe = {
   scope: READ,
   role: 'operator',
   input: Type.Object({ key: Key, agentId: Type.Optional(AgentId) }),
-  /** `null`: there is none. */
-  output: Type.Object({ session: Type.Union([SessionRow, Type.Null()]) }),
+  output: Type.Object({
+    /** `null`: there is none. */
+    session: Type.Union([SessionRow, Type.Null()]),
+    /** Latchkey's own: conversations that were reset and whose rows are kept, the newest first, at most 50. */
+    earlier: Type.Optional(
+      Type.Array(Type.Object({ sessionId: Type.String(), resetAt: Instant, bytes: Type.Integer() })),
+    ),
+  }),
   errors: ['unknown_agent', 'session_key'],
   summary: 'One session.',
 } as const satisfies Method;
@@ -111,6 +119,7 @@ export const sessionsPreview = {
   name: 'sessions.preview',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({
     keys: Type.Array(Key, { maxItems: 64 }),
     /** Messages of each, 12 when absent. */
@@ -137,6 +146,7 @@ export const sessionsResolve = {
   name: 'sessions.resolve',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({
     key: Type.Optional(Key),
     sessionId: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
@@ -155,6 +165,7 @@ export const sessionsPatch = {
   // What is set is what each message may bring along, and where it goes: nobody who talks gains by it (9.6 has it so too).
   scope: WRITE,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     key: Key,
     agentId: Type.Optional(AgentId),
@@ -194,6 +205,7 @@ export const sessionsCreate = {
   name: 'sessions.create',
   scope: WRITE,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     /** Absent: a place of its own, the same again for the same idempotency key. */
     key: Type.Optional(Key),
@@ -233,9 +245,10 @@ export const sessionsReset = {
   name: 'sessions.reset',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({ key: Key, agentId: Type.Optional(AgentId), reason: Type.Optional(Type.String()) }),
   output: Type.Object({ ok: Type.Boolean(), key: Type.String(), entry: SessionRow }),
-  errors: ['unknown_agent', 'session_key', 'run_stopping'],
+  errors: ['unknown_agent', 'session_key', 'run_stopping', 'too_many_sessions'],
   summary: 'Begins another conversation under the same key. What runs in it is aborted.',
 } as const satisfies Method;
 
@@ -243,6 +256,7 @@ export const sessionsDelete = {
   name: 'sessions.delete',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({
     key: Key,
     agentId: Type.Optional(AgentId),
@@ -267,6 +281,7 @@ export const sessionsCompact = {
   name: 'sessions.compact',
   scope: ADMIN,
   role: 'operator',
+  acts: true,
   input: Type.Object({ key: Key, agentId: Type.Optional(AgentId) }),
   output: Type.Object({
     ok: Type.Boolean(),
@@ -290,6 +305,7 @@ export const sessionsUsage = {
   name: 'sessions.usage',
   scope: READ,
   role: 'operator',
+  inTurn: true,
   input: Type.Object({ key: Type.Optional(Key), agentId: Type.Optional(AgentId), limit: Limit }),
   output: Type.Object({
     updatedAt: Instant,
