@@ -19,6 +19,8 @@ main({
     processOutput({
       colour: () => color && !json && !env.NO_COLOR && env.TERM !== 'dumb' && isTerminal(1),
       interactive: () => !json && isTerminal(0) && isTerminal(2),
+      // One that doesn't say how wide it is says 0.
+      width: () => (isTerminal(1) ? process.stdout.columns || 80 : null),
     }),
   ask: async (question) => (await import('../cli/ask.ts')).ask(question),
   runGateway: async (options) => (await import('./gateway.ts')).runGateway(options),

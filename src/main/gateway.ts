@@ -136,6 +136,8 @@ async function serve(house: House, lock: Lock, place: ReturnType<typeof ownerSoc
     // A13: what its sessions could still give by codes ends with it.
     house.authority.endSecretCodes().catch((error) => log.error('codes of the old secret', { error }));
   });
+  const { died } = lock.owner;
+  if (died !== undefined) log.warn('the gateway before this one did not stop: it died', { itsPid: died.pid });
   // What was in flight when the last gateway died is ended, and told as that, before anybody can ask.
   await conversations.start();
   const owner = await listenOwner(place, gateway.accept, clock);
@@ -236,6 +238,7 @@ function banner(stateDir: string, socket: string, { tcp, certificate }: Door): v
     `  state         ${stateDir}`,
     '',
     'Try next, in another terminal:',
+    `  ${again} agent -m hello`,
     `  ${again} status`,
     `  ${again} devices list`,
     `  ${again} gateway secret show`,

@@ -14,6 +14,7 @@ import { keysOf } from './keys.ts';
 import { Models } from './models.ts';
 import { Probing } from './probing.ts';
 import { reachOf } from './reach.ts';
+import { boundOf, spentToday } from './spending.ts';
 
 /** The TCP door of a gateway; a command that is a gateway for one moment has none. */
 export interface Door {
@@ -97,6 +98,7 @@ export interface Minds {
 }
 
 export function mindsOf(house: House): Minds {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const models = new Models({
     live: house.live,
     env: process.env,
@@ -107,11 +109,12 @@ export function mindsOf(house: House): Minds {
       clock,
       newId,
       payer: () => {
-        const [{ id, budget }] = house.live.now.config.agents.list;
-        return { id, bound: budget };
+        const [agent] = house.live.now.config.agents.list;
+        return { id: agent.id, bound: boundOf(agent) };
       },
-      zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      zone,
     }),
+    spent: spentToday({ store: house.store, clock, zone }),
   });
   return { models, conversations: conversationsOf(house, models) };
 }

@@ -102,6 +102,28 @@ test('rule lock: the system frees it when its holder is killed, and the fencing 
   expect((await take()).owner.fence).toBe(3);
 });
 
+test('rule lock: who was killed is known to the next holder, and is not wiped by commands in between, also killed ones', async () => {
+  const { child } = await other({ program: 'latchkey gateway' });
+  await kill(child);
+  const died = { pid: child.pid, program: 'latchkey gateway', port: 18789, fence: 1 };
+  const record = () => JSON.parse(readFileSync(join(dir, 'run', 'gateway.json'), 'utf8'));
+  for (const fence of [2, 3]) {
+    const brief = await take({ brief: true });
+    expect(brief.owner).toMatchObject({ fence, died });
+    brief.release();
+    expect(record()).toMatchObject(died);
+    expect(readOwner(dir)).toBeNull();
+  }
+  await kill((await other({ brief: true })).child);
+  expect(record()).toMatchObject({ program: 'other', died });
+  const gateway = await take();
+  expect(gateway.owner.died).toMatchObject(died);
+  expect(gateway.owner.died).not.toHaveProperty('died');
+  // It went as it should: nobody died.
+  gateway.release();
+  expect((await take({ brief: true })).owner.died).toBeUndefined();
+});
+
 test('rule lock: a holder that is brief is waited for', async () => {
   const { got } = await other({ brief: true }, 300);
   expect(got).toBe('fence 1');

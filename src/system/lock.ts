@@ -27,6 +27,8 @@ export interface OwnerData {
   readonly tlsFingerprint: string | null;
   /** Higher at each take of the lock. */
   readonly fence: number;
+  /** The last holder that was not brief, where it ended without giving the lock back: killed, or with its host. */
+  readonly died?: Omit<OwnerData, 'died'>;
 }
 
 export interface Lock {
@@ -79,16 +81,29 @@ export async function takeLock(stateDir: string, options: LockOptions): Promise<
 
 /** Who holds the lock by `run/gateway.json`, if that process is alive; it may still be about to start or to end. */
 export function readOwner(stateDir: string): OwnerData | null {
-  let data: unknown;
+  const data = recordIn(join(stateDir, 'run', DATA));
+  if (data === null) return null;
+  const started = processStart(data.pid);
+  return started === undefined || (data.started !== null && started !== null && started !== data.started) ? null : data;
+}
+
+function recordIn(file: string): OwnerData | null {
   try {
-    data = JSON.parse(readFileSync(join(stateDir, 'run', DATA), 'utf8'));
+    const data: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return isOwnerData(data) ? data : null;
   } catch {
     // None yet, or none any more.
     return null;
   }
-  if (!isOwnerData(data)) return null;
-  const started = processStart(data.pid);
-  return started === undefined || (data.started !== null && started !== null && started !== data.started) ? null : data;
+}
+
+/** Whoever holds the lock finds no record there, unless who held it before could not take it away. */
+function diedIn(file: string): OwnerData['died'] {
+  const record = recordIn(file);
+  if (record === null) return undefined;
+  const { died, ...last } = record;
+  // One that was brief carried on what it had found itself.
+  return last.brief ? died : last;
 }
 
 function isOwnerData(data: unknown): data is OwnerData {
@@ -147,7 +162,8 @@ function hold(database: DatabaseSync, run: string, { program, brief = false }: L
     database.exec(`PRAGMA user_version = ${fence}; COMMIT`);
     const started = processStart(process.pid) ?? null;
     const place = { port: null, addresses: [], socket: null, tlsFingerprint: null };
-    data = { pid: process.pid, started, program, brief, ...place, fence };
+    const died = diedIn(file);
+    data = { pid: process.pid, started, program, brief, ...place, fence, ...(died === undefined ? {} : { died }) };
     sweepUnfinished(file);
     write();
   } catch (error) {
@@ -167,11 +183,21 @@ function hold(database: DatabaseSync, run: string, { program, brief = false }: L
     release() {
       if (!isHeld) return;
       isHeld = false;
-      // Before the lock is free: afterwards it could be the next holder's.
-      rmSync(file, { force: true });
+      // Before the lock is free: afterwards it could be the next holder's. What a command found is not its to wipe.
+      if (brief && data.died !== undefined) putBack(file, data.died);
+      else rmSync(file, { force: true });
       database.close();
     },
   };
+}
+
+function putBack(file: string, died: NonNullable<OwnerData['died']>): void {
+  try {
+    replaceFile(file, `${JSON.stringify(died, null, 2)}\n`);
+  } catch {
+    // It is for people alone, and the lock is given back whatever the disk says.
+    rmSync(file, { force: true });
+  }
 }
 
 function resultOf(error: unknown): number | null {

@@ -10,8 +10,37 @@ test.each([
   ['\u2028\u0085', '\\u2028\\u0085'],
   ['\ud800x', '\\ud800x'],
   ['Grüße 🦊', 'Grüße 🦊'],
+  ['a\u{e0041}\u{e0000}b', 'a\\udb40\\udc41\\udb40\\udc00b'],
+  ['a\u{e0100}\ufe00b\ufe0f', 'a\\udb40\\udd00\\ufe00b\\ufe0f'],
+  ['\u115f\u1160\u3164\uffa0', '\\u115f\\u1160\\u3164\\uffa0'],
+  ['\u00ad\u034f\u180b\u2065\ufff0', '\\u00ad\\u034f\\u180b\\u2065\\ufff0'],
+  ['\u{1d173}\u{1bca0}', '\\ud834\\udd73\\ud82f\\udca0'],
+  // Several characters that are one to the eye.
+  ['👨‍👩‍👧 👩🏽‍💻 🏳️‍🌈 ❤️ ☺︎ 1️⃣ #️⃣ 🇩🇪', '👨‍👩‍👧 👩🏽‍💻 🏳️‍🌈 ❤️ ☺︎ 1️⃣ #️⃣ 🇩🇪'],
+  [
+    '🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
+    '🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
+  ],
+  // And those that only begin like it.
+  ['🏴\u{e0067}\u{e0062}', '🏴\\udb40\\udc67\\udb40\\udc62'],
+  ['👨\u200d', '👨\\u200d'],
+  ['👨\u200d\u200d👩', '👨\\u200d\\u200d👩'],
+  ['❤\ufe0f\ufe0f', '❤\ufe0f\\ufe0f'],
+  ['a\u200d👩', 'a\\u200d👩'],
+  ['1\ufe0f2', '1\\ufe0f2'],
 ])('A16 %j is shown as %s', (text, shown) => {
   expect(escapeText(text)).toBe(shown);
+});
+
+test('A16 what is escaped is what is shown: nothing that nobody sees is left, and JSON reads it back', () => {
+  const hidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+  for (let code = 0; code <= 0x10ffff; code += 1) {
+    const character = String.fromCodePoint(code);
+    if (!hidden.test(character)) continue;
+    const shown = escapeText(`x${character}x`);
+    expect(shown, code.toString(16)).toMatch(/^x(\\[nrt]|(\\u[0-9a-f]{4}){1,2})x$/);
+    expect(JSON.parse(`"${shown}"`)).toBe(`x${character}x`);
+  }
 });
 
 test('rule: a claim has at most 256 bytes, says what was cut, and is cut between characters', () => {

@@ -1,19 +1,25 @@
 /**
- * Characters that would change how the text around them is read: C0 and C1 controls, line and paragraph separators,
- * direction marks and overrides, zero-width characters, halves of surrogate pairs.
+ * Characters that would change how the text around them is read, and those that nobody sees: controls, line and paragraph
+ * separators, direction marks and overrides, all that is of no width or left out when text is drawn (joiners, tags, variation
+ * selectors, fillers), halves of surrogate pairs. What makes one emoji of several characters is the first group: joiners
+ * between two of them, the selectors of their look, a key's, the flags of England, Scotland and Wales.
  */
 const UNSAFE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  /((?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}]\ufe0f?)\u200d(?=\p{Extended_Pictographic})|(?<=\p{Extended_Pictographic})[\ufe0e\ufe0f]|(?<=[0-9#*])\ufe0f(?=\u20e3)|(?<=\u{1f3f4})\u{e0067}\u{e0062}(?:\u{e0065}\u{e006e}\u{e0067}|\u{e0073}\u{e0063}\u{e0074}|\u{e0077}\u{e006c}\u{e0073})\u{e007f})|[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** One line that shows on any terminal what it is made of: `\n`, `\u001b`, `\u202e`. */
+/** One line that shows on any terminal what it is made of: `\n`, `\u001b`, `\u202e`, `\udb40\udc41`. */
 export function escapeText(text: string): string {
-  return text.replace(
-    UNSAFE,
-    (character) => SHORT[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return text.replace(UNSAFE, (found: string, emoji: string | undefined) => emoji ?? SHORT[found] ?? codesOf(found));
+}
+
+/** Each unit by itself, so that it is its own escape within JSON too. */
+function codesOf(text: string): string {
+  return text
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
 }
 
 /** The same for a text of several lines: line ends and tabs stay. */

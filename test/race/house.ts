@@ -134,6 +134,7 @@ function optionsOf(authority: Authority, clock: ScriptedClock, errors: string[])
       store: 'memory',
       authMode: 'token',
       configPath: '',
+      agents: ['main', 'second'],
     }),
     config: {
       view: unasked('the configuration'),
@@ -153,8 +154,11 @@ function optionsOf(authority: Authority, clock: ScriptedClock, errors: string[])
       books: {
         // Nothing was said in this house: `health` and `status` ask that.
         agents: async () => [],
+        spenders: async () => [],
         count: async () => 0,
         conversation: unasked('a conversation'),
+        earlier: unasked('earlier conversations'),
+        ends: async () => new Map(),
         rows: unasked('rows'),
         content: unasked('an attachment'),
         clean: (text) => text,
@@ -172,6 +176,8 @@ function optionsOf(authority: Authority, clock: ScriptedClock, errors: string[])
       sessions: async () => [],
       tail: unasked('rows'),
       open: unasked('open runs'),
+      // Nobody speaks in this house, so nothing goes on.
+      atWork: () => [],
       reset: unasked('a reset'),
       patch: unasked('a patch'),
       delete: unasked('a deletion'),

@@ -246,6 +246,7 @@ describe('A7, A11: who may', () => {
     // More agents may spend more.
     for (const [verb, params] of [
       ['create', { name: 'x' }],
+      ['update', { agentId: 'bare', budget: { usdPerDay: 1 } }],
       ['delete', { agentId: 'bare' }],
     ] as const) {
       expect([verb, gist(await boxed.call(`agents.${verb}`, params))]).toEqual([verb, beyond]);

@@ -1,11 +1,33 @@
 // Talking to an agent on the command line: the answer as it comes, what it exits with, and a gateway that dies meanwhile.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Gateway, newStateDir, removeStateDir, start } from '../gateway.ts';
+import { CLI, type Gateway, NODE, newStateDir, removeStateDir, start } from '../gateway.ts';
 import { startNobody } from '../modelserver.ts';
 import { until } from '../partner/peer.ts';
 import { type SlowModel, startSlowModel } from '../slowmodel.ts';
 
 const local = { enabled: false };
+
+/** A command that can be spoken to, and interrupted. */
+function piped({ stateDir }: Gateway, args: readonly string[], input: string) {
+  const child = spawn(NODE, [CLI, ...args, '--state-dir', stateDir], {
+    env: { PATH: process.env.PATH, HOME: join(stateDir, '..'), NO_COLOR: '1' },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  child.stdin.end(input);
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }));
+  return { child, ended, said: () => stdout };
+}
+
 const lab = (baseUrl: string) => ({
   models: { local, providers: { lab: { kind: 'openai-compatible', baseUrl, models: [{ id: 'm' }] } } },
   agents: { defaults: { model: { primary: 'lab/m' } } },
@@ -42,6 +64,35 @@ describe('latchkey agent', () => {
     expect((await gateway.cli(args)).code).toBe(0);
     const { stdout } = await gateway.cli(['sessions', 'tail', 'twice', '--json']);
     expect(linesOf(stdout).filter(({ role }) => role === 'user')).toHaveLength(1);
+  });
+
+  it('T19: what was said already is answered with what it was, in its words', async () => {
+    const args = ['agent', '-m', '/say one two', '--session', 'old', '--id', 'old-id'];
+    expect((await gateway.cli(args)).stdout).toBe('one two\n');
+    await gateway.cli(['agent', '-m', '/say three', '--session', 'old']);
+    const again = await gateway.cli(args);
+    expect([again.code, again.stdout]).toEqual([0, 'one two\n']);
+    expect(again.stderr).toContain('said already, under the id old-id');
+  });
+
+  it('rule: what comes from standard input has no line end of its own; files go with it', async () => {
+    const file = join(gateway.stateDir, 'note.md');
+    writeFileSync(file, '# mine\n');
+    const args = ['agent', '-m', '-', '--session', 'in', '--attach', file];
+    const { code, stdout } = await piped(gateway, args, 'hello\n\n').ended;
+    expect([code, stdout]).toEqual([0, expect.stringContaining('# mine')]);
+    const tail = await gateway.cli(['sessions', 'tail', 'in', '--json']);
+    const said = linesOf(tail.stdout).find(({ role }) => role === 'user');
+    expect(said.content).toMatchObject([{ text: 'hello\n' }, { name: 'note.md', mimeType: 'text/markdown', bytes: 7 }]);
+  });
+
+  it('A16: a misspelt agent is named as it was meant, also by what it is called', async () => {
+    await gateway.cli(['agents', 'add', 'Work Bot']);
+    for (const name of ['wrok-bot', 'Work Bot']) {
+      const { code, stderr } = await gateway.cli(['agent', '--agent', name, '-m', 'x']);
+      expect([name, code]).toEqual([name, 1]);
+      expect(stderr).toMatch(/did you mean work-bot\?\n {2}run: latchkey agent --agent work-bot -m x /);
+    }
   });
 
   it('A16: what cannot be said exits 1 and says what, why and what to do', async () => {
@@ -87,6 +138,32 @@ describe('an agent that does not come to its end', () => {
     } finally {
       await gateway.stop();
       dead.stop();
+    }
+  });
+
+  it('rule: Ctrl-C leaves the agent at work and says so, and what stops it; a bound ends a run by itself', async () => {
+    const gateway = await start({ config: lab(model.url) });
+    try {
+      const saying = piped(gateway, ['agent', '-m', 'go on', '--session', 'long', '--id', 'run 1'], '');
+      await until('it says something', () => saying.said().includes('word'), 20_000);
+      saying.child.kill('SIGINT');
+      const { signal, stderr } = await saying.ended;
+      expect(signal).toBe('SIGINT');
+      const flag = `latchkey --state-dir ${gateway.stateDir}`;
+      expect(stderr).toContain('latchkey: the agent works on\n');
+      expect(stderr).toContain(`run: ${flag} agent --abort --session long --id 'run 1'\n`);
+      expect(stderr).toContain(`${flag} sessions tail long)`);
+      expect(model.open()).toBe(1);
+      const other = await gateway.cli(['agent', '--abort', '--session', 'other']);
+      expect([other.stdout, model.open()]).toEqual(['Nothing was at work there, and nothing waited.\n', 1]);
+      const stopped = await gateway.cli(['agent', '--abort', '--session', 'long', '--id', 'run 1']);
+      expect(stopped).toMatchObject({ code: 0, stdout: expect.stringContaining('Aborted: one run.') });
+      await until('the model is hung up on', () => model.open() === 0, 20_000);
+      const bounded = await gateway.cli(['agent', '-m', 'go on', '--timeout', '2s', '--json']);
+      expect(bounded.code).toBe(1);
+      expect(linesOf(bounded.stdout).at(-1)).toMatchObject({ done: true, status: 'error', code: 'timeout' });
+    } finally {
+      await gateway.stop();
     }
   });
 

@@ -29,14 +29,29 @@ describe('rule: a second terminal', () => {
       const lost = await latchkey(['devices', 'list', '--json'], { home });
       expect(lost.code).toBe(75);
       expect(lost.stderr).toContain(`pid ${gateway.pid}, state ${gateway.stateDir}`);
-      const again = remedy(lost);
-      expect(again).toEqual(['--state-dir', gateway.stateDir, 'devices', 'list', '--json']);
-      expect(await latchkey(again, { home })).toMatchObject({ code: 0 });
+      expect(remedy(lost)).toEqual(['gateway', 'run']);
+      const [, again = ''] = /look at it first: latchkey (.*)\)$/m.exec(lost.stderr) ?? [];
+      expect(again).toBe(`--state-dir ${gateway.stateDir} status`);
+      expect(await latchkey(again.split(' '), { home })).toMatchObject({ code: 0 });
       const { stdout } = await latchkey(['status'], { home });
       expect(stdout).toContain(`state ${gateway.stateDir}`);
       expect(stdout).toContain(`latchkey --state-dir ${gateway.stateDir} status`);
     },
   );
+
+  it.each([
+    ['sessions', 'delete', 'main'],
+    ['sessions', 'reset', 'main'],
+    ['agent', '-m', 'hello'],
+    ['agent', '--abort'],
+  ])('rule: %s %s: what changes or spends something is never led to another installation', async (...args) => {
+    const gateway = await started();
+    const home = homeOf(gateway);
+    const lost = await latchkey(args, { home });
+    expect(lost.code).toBe(75);
+    expect(remedy(lost)).toEqual(['gateway', 'run']);
+    expect(lost.stderr).not.toMatch(/latchkey --state-dir \S+ (sessions|agent)/);
+  });
 
   it('rule: what may be a secret is not repeated', async () => {
     const gateway = await started();
@@ -73,7 +88,9 @@ describe('rule: a second terminal', () => {
   it('rule: what to try next names the state directory', async () => {
     const gateway = await started();
     await expect.poll(() => gateway.logs()).toContain('gateway secret show');
-    expect(gateway.logs()).toContain(`npx --no -- latchkey --state-dir ${gateway.stateDir} devices list`);
+    const { stateDir } = gateway;
+    expect(gateway.logs()).toContain(`npx --no -- latchkey --state-dir ${stateDir} devices list`);
+    expect(gateway.logs()).toContain(`terminal:\n  npx --no -- latchkey --state-dir ${stateDir} agent -m hello\n`);
   });
 
   it.skipIf(process.platform !== 'linux')(

@@ -1,5 +1,5 @@
-import type { Row } from '../../core/conversation/row.ts';
-import type { Usage } from '../../core/conversation/session.ts';
+import type { Row, Sender } from '../../core/conversation/row.ts';
+import { added, type Usage } from '../../core/conversation/session.ts';
 import type { MethodOutput } from '../../core/protocol/registry.ts';
 
 /** A message as OpenClaw's clients read it (PROTOCOL.md §5.2). */
@@ -23,8 +23,9 @@ export function messagesOf(row: Row): readonly Message[] {
         mimeType: mediaType,
         bytes,
       }));
-      const from = body.from.name === null ? {} : { senderId: body.from.name };
-      return [{ ...base, role: 'user', content: [part(body.text), ...files], __openclaw: { ...mark, ...from } }];
+      return [
+        { ...base, role: 'user', content: [part(body.text), ...files], __openclaw: { ...mark, ...sender(body) } },
+      ];
     }
     case 'assistant': {
       const calls = body.calls.map(({ id, name, input }) => ({ type: 'toolCall', id, name, arguments: input }));
@@ -56,7 +57,12 @@ export function messagesOf(row: Row): readonly Message[] {
       const aside = { ...base, excludeFromContext: true };
       const answer = { ...mark, id: `${mark.id}:answer`, kind: 'command' };
       return [
-        { ...aside, role: 'user', content: [part(body.text)], __openclaw: { ...mark, kind: 'command' } },
+        {
+          ...aside,
+          role: 'user',
+          content: [part(body.text)],
+          __openclaw: { ...mark, ...sender(body), kind: 'command' },
+        },
         {
           ...aside,
           role: 'assistant',
@@ -84,12 +90,18 @@ export function nameOf(model: string): { readonly provider: string; readonly mod
 }
 
 export function usageOf({ input, output, cacheRead, cacheWrite }: Usage) {
-  return { input, output, cacheRead, cacheWrite, totalTokens: input + output + cacheRead + cacheWrite };
+  return { input, output, cacheRead, cacheWrite, totalTokens: added(input, output, cacheRead, cacheWrite) };
 }
 
 /** What the gateway itself says stands under this provider. */
 const OWN = 'latchkey';
-const STOP = { stop: 'stop', length: 'length', tools: 'toolUse', partial: 'aborted' } as const;
+/** Why an answer ended, in one word everywhere: `aborted` is one that was cut off, by whatever. */
+export const STOP = { stop: 'stop', length: 'length', tools: 'toolUse', partial: 'aborted' } as const;
+
+/** Who said it, as claimed. */
+function sender({ from }: { readonly from: Sender }): { readonly senderId?: string } {
+  return from.name === null ? {} : { senderId: from.name };
+}
 
 function part(text: string): { readonly type: 'text'; readonly text: string } {
   return { type: 'text', text };

@@ -1,6 +1,13 @@
 import { giverOf } from '../../core/authz/principal.ts';
 import type { Sender } from '../../core/conversation/row.ts';
-import { agentOf, isAgentId, type SessionKey, type SessionState, sessionKey } from '../../core/conversation/session.ts';
+import {
+  agentOf,
+  isAgentId,
+  isNewKey,
+  type SessionKey,
+  type SessionState,
+  sessionKey,
+} from '../../core/conversation/session.ts';
 import type { Agent, RefusedSend } from '../../runtime/runtime.ts';
 import { claimText } from '../../system/text.ts';
 import { type Context, Declined } from '../method/handler.ts';
@@ -18,7 +25,8 @@ export async function agentFor(c: Context, id: string | undefined): Promise<Agen
 
 /**
  * The session that is meant by a key, with the agent that was named beside it or the default one.
- * @throws Declined `session_key` where it is none, or is another agent's than the one that was named; `unknown_agent`
+ * @throws Declined `session_key` where it is none, is another agent's than the one that was named, or has characters with
+ * which none is begun; `unknown_agent`
  */
 export async function keyFor(c: Context, text: string | undefined, agentId: string | undefined): Promise<SessionKey> {
   const agent = await agentFor(c, agentId);
@@ -26,6 +34,8 @@ export async function keyFor(c: Context, text: string | undefined, agentId: stri
   if (key === null || (agentId !== undefined && agentOf(key) !== agent.id))
     throw new Declined('session_key', quoted(text ?? ''));
   await agentFor(c, agentOf(key));
+  if (!isNewKey(key) && (await c.services.conversations.session(key)) === null)
+    throw new Declined('session_key', quoted(key));
   return key;
 }
 
@@ -59,7 +69,7 @@ export async function pastAgentFor(c: Context, id: string | undefined): Promise<
 /** @throws Declined `session_unknown` */
 export async function sessionAt(c: Context, key: SessionKey): Promise<SessionState> {
   const session = await c.services.conversations.session(key);
-  if (session === null) throw new Declined('session_unknown', key);
+  if (session === null) throw new Declined('session_unknown', visible(key));
   return session;
 }
 
@@ -96,7 +106,19 @@ export function declined(refused: RefusedSend): Declined {
   }
 }
 
+/** What the runtime threw, the same way. By name, not by class: what thinks is chosen by the composition root. */
+export function declinedFor(error: unknown): never {
+  const name = error instanceof Error ? error.name : '';
+  if (name === 'TextTooLarge') throw new Declined('message_too_large', (error as Error).message);
+  if (name === 'TooManySessions') throw new Declined('too_many_sessions');
+  throw error;
+}
+
 /** What a caller sent, in a message. */
 export function quoted(text: string): string {
-  return text.replace(/\p{C}/gu, '?').slice(0, QUOTED_MAX);
+  return visible(text).slice(0, QUOTED_MAX);
+}
+
+function visible(text: string): string {
+  return text.replace(/\p{C}/gu, '?');
 }

@@ -2,7 +2,7 @@ import { heldUntil, READ } from '../../core/authz/scope.ts';
 import type { SessionState } from '../../core/conversation/session.ts';
 import type { Agent } from '../../runtime/runtime.ts';
 import type { Context } from '../method/handler.ts';
-import { defaultsOf, sessionRow } from './row.ts';
+import { defaultsOf, lastEndOf, sessionRow } from './row.ts';
 
 /** Of each agent, and of all of them. */
 const RECENT = 10;
@@ -52,7 +52,7 @@ export async function sessionsSeen(c: Context, names: readonly string[]) {
 async function seenBy<Row extends { readonly updatedAt: number }>(
   c: Context,
   agents: readonly string[],
-  rowFor: (session: SessionState) => Row,
+  rowFor: (session: SessionState) => Row | Promise<Row>,
 ): Promise<SessionsSeen<Row>> {
   const { authority, conversations, now } = c.services;
   const { held } = authority.decider(c.principal);
@@ -62,15 +62,21 @@ async function seenBy<Row extends { readonly updatedAt: number }>(
   const byAgent = await Promise.all(
     all.map(async (agentId) => {
       const newest = await conversations.sessions({ agent: agentId, limit: RECENT });
-      return { agentId, count: await conversations.books.count(agentId), recent: newest.map(rowFor) };
+      return {
+        agentId,
+        count: await conversations.books.count(agentId),
+        recent: await Promise.all(newest.map(rowFor)),
+      };
     }),
   );
   const recent = byAgent.flatMap((one) => one.recent).sort((a, b) => b.updatedAt - a.updatedAt);
   return { count: byAgent.reduce((sum, { count }) => sum + count, 0), recent: recent.slice(0, RECENT), byAgent };
 }
 
-function rowOf(c: Context, session: SessionState, agents: readonly Agent[]) {
-  const row = sessionRow(session, agents, c.services.conversations.open(session.key));
+async function rowOf(c: Context, session: SessionState, agents: readonly Agent[]) {
+  const { conversations } = c.services;
+  const end = await lastEndOf(conversations, session);
+  const row = sessionRow(session, agents, { open: conversations.open(session.key), end });
   const { contextTokens: window, totalTokens } = row;
   const isKnown = window !== undefined && window > 0;
   return {

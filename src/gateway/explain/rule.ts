@@ -87,6 +87,7 @@ export const REFUSED: Readonly<Record<ErrorCode, Rule>> = {
   unavailable: rule('A17.1', 'What cannot be recorded is not decided: nothing was changed.'),
   internal: STATE,
   busy: STATE,
+  answer_too_large: STATE,
   unknown_agent: STATE,
   agent_exists: STATE,
   agent_reserved: STATE,

@@ -2,31 +2,35 @@ import type { Row } from '../../core/conversation/row.ts';
 import type { RunEnd } from '../../core/conversation/run.ts';
 import type { RunId } from '../../core/lane/lane.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
-import { endOf, failureText } from '../chat/end.ts';
+import { endOf, endsOf, failureText } from '../chat/end.ts';
 import { type Message, messagesOf, rowId } from '../chat/message.ts';
-import { backwards, inTurn } from '../chat/page.ts';
-import { keyFor, pastKeyFor, speakerOf } from '../chat/place.ts';
+import { backwards, short } from '../chat/page.ts';
+import { declinedFor, keyFor, pastKeyFor, speakerOf } from '../chat/place.ts';
 import { defaultsOf, sessionRowOf } from '../chat/row.ts';
 import { say } from '../chat/say.ts';
-import { type Context, Declined } from './handler.ts';
+import type { Context } from './handler.ts';
 
 const LIMIT = 200;
+/** Shown of what waits. It is told in full once it is its turn; until then it may be as large as fifty messages. */
+const WAITING_TEXT_MAX = 240;
 /** Of one answer, in characters: the oldest messages of the page are left for the next one. */
 const PAGE_MAX = 6 * 1024 * 1024;
 
 /** `chat.history`: the size of the page decides what it costs, not the length of the transcript. */
 export async function history(c: Context, input: MethodInput<'chat.history'>): Promise<MethodOutput<'chat.history'>> {
-  return inTurn(c, () => page(c, input));
-}
-
-async function page(c: Context, input: MethodInput<'chat.history'>): Promise<MethodOutput<'chat.history'>> {
   const { conversations } = c.services;
   const key = await pastKeyFor(c, input.sessionKey, input.agentId);
   const [agents, session] = [await conversations.agents(), await conversations.session(key)];
-  const messages = session === null ? [] : await fitting(backwards(c, session, input.limit ?? LIMIT, input.before));
   const info = session === null ? null : await sessionRowOf(conversations, session, agents);
   const open = conversations.open(key);
   const waiting = open.filter((run) => run.startedAt === null);
+  const items = waiting.map(({ id, ask, acceptedAt }) => ({
+    runId: id,
+    text: short(ask.text, WAITING_TEXT_MAX),
+    acceptedAt,
+  }));
+  const rows = session === null ? [] : backwards(c, session, input.limit ?? LIMIT, input.before);
+  const messages = await fitting(rows, JSON.stringify(items).length);
   const agentId = key.split(':')[1];
   return {
     sessionKey: input.sessionKey,
@@ -35,18 +39,19 @@ async function page(c: Context, input: MethodInput<'chat.history'>): Promise<Met
     thinkingLevel: session?.settings.thinking ?? defaultsOf(agents, agentId).thinkingDefault,
     hasMore: (messages[0]?.__openclaw.seq ?? 1) > (info?.droppedRows ?? 0) + 1,
     totalMessages: session?.rows ?? 0,
-    pendingInputs: {
-      items: waiting.map(({ id, ask, acceptedAt }) => ({ runId: id, text: ask.text, acceptedAt })),
-      total: waiting.length,
-    },
+    pendingInputs: { items, total: waiting.length },
     defaults: defaultsOf(agents, agentId),
+    runEnds: await endsOf(
+      c,
+      messages.map(({ __openclaw }) => __openclaw.runId),
+    ),
   };
 }
 
-/** Of the newest rows those that one answer holds; the newest of all whatever its size. */
-async function fitting(rows: AsyncIterable<Row>): Promise<readonly Message[]> {
+/** Of the newest rows those that one answer holds beside what else is in it, in characters; the newest of all whatever its size. */
+async function fitting(rows: AsyncIterable<Row> | readonly Row[], besides: number): Promise<readonly Message[]> {
   const kept: (readonly Message[])[] = [];
-  let size = 0;
+  let size = besides;
   for await (const row of rows) {
     const messages = messagesOf(row);
     for (const message of messages) size += JSON.stringify(message).length;
@@ -88,12 +93,6 @@ export async function abort(c: Context, input: MethodInput<'chat.abort'>): Promi
 export async function inject(c: Context, input: MethodInput<'chat.inject'>): Promise<MethodOutput<'chat.inject'>> {
   const key = await keyFor(c, input.sessionKey, input.agentId);
   const { giver } = speakerOf(c);
-  const row = await c.services.conversations.inject(key, giver, input.message, input.label ?? null).catch(tooLarge);
+  const row = await c.services.conversations.inject(key, giver, input.message, input.label ?? null).catch(declinedFor);
   return { ok: true, messageId: rowId(row), seq: row.seq };
-}
-
-/** By name, not by class: what thinks is chosen by the composition root. */
-function tooLarge(error: unknown): never {
-  if (error instanceof Error && error.name === 'TextTooLarge') throw new Declined('message_too_large', error.message);
-  throw error;
 }

@@ -3,10 +3,10 @@ import { SPOKEN } from '../chat/command.ts';
 
 export function list(): MethodOutput<'commands.list'> {
   return {
-    commands: SPOKEN.map(({ name, description, category, takes }) => ({
+    commands: SPOKEN.map(({ name, aliases, description, category, takes }) => ({
       name,
       nativeName: name,
-      textAliases: [`/${name}`],
+      textAliases: [name, ...aliases].map((one) => `/${one}`),
       description,
       category,
       source: 'native',

@@ -3,15 +3,30 @@ import { NO_USAGE, plus, type SessionState } from '../../core/conversation/sessi
 import { effective, LEVELS, thinkingOf } from '../../core/conversation/thinking.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { messagesOf, textOf, usageOf } from '../chat/message.ts';
-import { backwards, inTurn, short, sizeOf } from '../chat/page.ts';
-import { declined, keyFor, pastAgentFor, pastKeyFor, sessionAt, speakerOf } from '../chat/place.ts';
+import { backwards, pause, short, sizeOf } from '../chat/page.ts';
+import {
+  declined,
+  declinedFor,
+  keyFor,
+  pastAgentFor,
+  pastKeyFor,
+  quoted,
+  sessionAt,
+  speakerOf,
+} from '../chat/place.ts';
 import { defaultsOf, type SessionRow, sessionRowOf } from '../chat/row.ts';
 import { thinkingIn } from '../chat/thinking.ts';
-import { type Context, Declined } from './handler.ts';
+import { type Context, Declined, Passed, WrongParams } from './handler.ts';
 
 const LIMIT = 200;
 /** Sessions that are looked through for those that fit. */
 const LOOKED_MAX = 1_000;
+/** The same for the one that is meant: what bears the same label must not hide behind newer ones. */
+const RESOLVED_AMONG = 4_000;
+/** Rows that are made before others are served. */
+const ROWS_AT_ONCE = 20;
+/** Conversations that were reset and are told of one session. */
+const EARLIER_MAX = 50;
 const TITLE_MAX = 60;
 const PREVIEW_MAX = 240;
 /** Read of transcripts for one call, in characters; beyond it there is less to see of the sessions that are left. */
@@ -23,11 +38,6 @@ type ListInput = MethodInput<'sessions.list'>;
 type List = MethodOutput<'sessions.list'>;
 
 export async function list(c: Context, input: ListInput): Promise<List> {
-  const isReading = input.includeDerivedTitles === true || input.includeLastMessage === true;
-  return isReading ? inTurn(c, () => listed(c, input)) : listed(c, input);
-}
-
-async function listed(c: Context, input: ListInput): Promise<List> {
   const { conversations, now } = c.services;
   const agent = input.agentId === undefined ? undefined : await pastAgentFor(c, input.agentId);
   const agents = await conversations.agents();
@@ -43,6 +53,7 @@ async function listed(c: Context, input: ListInput): Promise<List> {
   const sessions: SessionRow[] = [];
   const budget: Budget = { left: READ_MAX };
   for (const session of fitting.slice(0, limit)) {
+    if (sessions.length % ROWS_AT_ONCE === 0) await pause();
     sessions.push(await sessionRowOf(conversations, session, agents, await glimpse(c, session, input, budget)));
   }
   return {
@@ -130,16 +141,25 @@ export async function get(c: Context, input: MethodInput<'sessions.get'>): Promi
   const key = await pastKeyFor(c, input.key, input.agentId);
   await sessionAt(c, key);
   const answer = await c.ask('chat.history', { sessionKey: key, limit: input.limit ?? LIMIT });
-  const { messages } = answer.ok ? (answer.payload as MethodOutput<'chat.history'>) : { messages: [] };
-  return { key, messages };
+  // An empty page would say that nothing was said there.
+  if (!answer.ok) throw new Passed(answer);
+  return { key, messages: (answer.payload as MethodOutput<'chat.history'>).messages };
 }
 
 export async function describe(
   c: Context,
   input: MethodInput<'sessions.describe'>,
 ): Promise<MethodOutput<'sessions.describe'>> {
-  const session = await c.services.conversations.session(await pastKeyFor(c, input.key, input.agentId));
-  return { session: session === null ? null : await rowOf(c, session) };
+  const { conversations } = c.services;
+  const key = await pastKeyFor(c, input.key, input.agentId);
+  const session = await conversations.session(key);
+  if (session === null) return { session };
+  const earlier = (await conversations.books.earlier(key, EARLIER_MAX)).map(({ id: sessionId, resetAt, bytes }) => ({
+    sessionId,
+    resetAt: resetAt ?? 0,
+    bytes,
+  }));
+  return { session: await rowOf(c, session), earlier };
 }
 
 async function rowOf(c: Context, session: SessionState): Promise<SessionRow> {
@@ -152,12 +172,10 @@ type Preview = MethodOutput<'sessions.preview'>['previews'][number];
 
 /** Each key once. Of every session that there is the newest row is seen; how much more of it READ_MAX bounds. */
 export async function preview(c: Context, input: PreviewInput): Promise<MethodOutput<'sessions.preview'>> {
-  return inTurn(c, async () => {
-    const budget: Budget = { left: READ_MAX };
-    const previews: Preview[] = [];
-    for (const text of new Set(input.keys)) previews.push(await previewOf(c, text, input, budget));
-    return { ts: c.services.now(), previews };
-  });
+  const budget: Budget = { left: READ_MAX };
+  const previews: Preview[] = [];
+  for (const text of new Set(input.keys)) previews.push(await previewOf(c, text, input, budget));
+  return { ts: c.services.now(), previews };
 }
 
 async function previewOf(c: Context, text: string, input: PreviewInput, budget: Budget): Promise<Preview> {
@@ -187,12 +205,26 @@ export async function resolve(
     return { ok: true, key };
   }
   const agent = agentId === undefined ? {} : { agent: await pastAgentFor(c, agentId) };
-  const all = await c.services.conversations.sessions({ ...agent, limit: LOOKED_MAX });
-  const found = all.find(
-    (one) => (sessionId !== undefined && one.id === sessionId) || (label !== undefined && one.settings.label === label),
-  );
-  if (found === undefined) throw new Declined('session_unknown', (sessionId ?? label ?? '').replace(/\p{C}/gu, '?'));
+  const all = await c.services.conversations.sessions({ ...agent, limit: RESOLVED_AMONG });
+  const byId = sessionId === undefined ? undefined : all.find((one) => one.id === sessionId);
+  const found = byId ?? labelled(all, label);
+  if (found === undefined) throw new Declined('session_unknown', quoted(sessionId ?? label ?? ''));
   return { ok: true, key: found.key };
+}
+
+/**
+ * Anybody who may say something can give a session any label: one that several have means none of them.
+ * @throws WrongParams with the keys of those that have it: whoever may ask may read all of them
+ */
+function labelled(all: readonly SessionState[], label: string | undefined): SessionState | undefined {
+  const found = label === undefined ? [] : all.filter(({ settings }) => settings.label === label);
+  if (found.length > 1) {
+    const keys = found.slice(0, 5).map(({ key }) => quoted(key));
+    throw new WrongParams(`at /label: ${found.length} sessions have it, name one by its key: ${keys.join(', ')}`);
+  }
+  if (found.length === 1 && all.length === RESOLVED_AMONG)
+    throw new WrongParams('at /label: there are too many sessions to tell whether it is the only one: name its key');
+  return found[0];
 }
 
 export async function patch(c: Context, input: MethodInput<'sessions.patch'>): Promise<MethodOutput<'sessions.patch'>> {
@@ -221,7 +253,7 @@ function doneOf({ thinkingLevel, thinkingLevels, thinkingDefault }: SessionRow):
 
 export async function reset(c: Context, input: MethodInput<'sessions.reset'>): Promise<MethodOutput<'sessions.reset'>> {
   const key = await keyFor(c, input.key, input.agentId);
-  const session = await c.services.conversations.reset(key, speakerOf(c).giver);
+  const session = await c.services.conversations.reset(key, speakerOf(c).giver).catch(declinedFor);
   return { ok: true, key, entry: await rowOf(c, session) };
 }
 
