@@ -225,7 +225,7 @@ async function act(world: World, one: Act): Promise<void> {
     case 'inject':
       return world.ask(now.talk.inject(MAIN, { kind: 'owner' }, 'by the way', null));
     case 'compact':
-      return world.ask(now.talk.compact(MAIN));
+      return world.ask(now.talk.compact(MAIN, { kind: 'owner' }, () => true));
   }
 }
 

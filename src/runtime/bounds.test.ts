@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { gate, MAIN, ScriptedModel, soon, stage, until } from '../../test/talk.ts';
-import type { Giver } from '../core/authz/principal.ts';
+import { deviceId, type Giver } from '../core/authz/principal.ts';
 import { DAY_MS } from '../core/base/instant.ts';
 import { type SessionKey, sessionKey } from '../core/conversation/session.ts';
 import type { RunId } from '../core/lane/lane.ts';
@@ -216,7 +216,7 @@ test('rule: what is summed up because somebody asks takes a seat like a run, and
   }
   await send('r3', 'hello', { key: at(3) });
   await until(() => model.holding === 1);
-  const compacting = talk.compact(MAIN);
+  const compacting = talk.compact(MAIN, { kind: 'owner' }, () => true);
   for (let n = 0; n < 50; n += 1) await soon();
   expect(model.steps).toHaveLength(3);
   held.let();
@@ -225,6 +225,32 @@ test('rule: what is summed up because somebody asks takes a seat like a run, and
   // It came back: the next run has one.
   await send('r4', 'hello');
   expect(await ended('r4')).toMatchObject({ end: { kind: 'ok' } });
+});
+
+test('A9, A11: what is summed up takes a seat of whoever asks, and is not begun for who may no more', async () => {
+  const held = gate();
+  const model = new ScriptedModel((step, nth) =>
+    nth > 2 && step.system?.startsWith('You sum up') !== true ? { text: 'well', hold: held.open } : 'words',
+  );
+  const { talk, send, ended } = await stage({ model, atWorkMax: 4 });
+  const device: Giver = { kind: 'device', device: deviceId('d') };
+  for (const n of [1, 2]) {
+    await send(`r${n}`, 'tell me of it '.repeat(20));
+    await ended(`r${n}`);
+  }
+  // Whoever is no owner has all the seats that it may have.
+  for (const n of [3, 4, 5]) await send(`r${n}`, 'hold', { key: at(n), giver: device });
+  await until(() => model.holding === 2);
+  let may = true;
+  const own = talk.compact(MAIN, device, () => may);
+  // The owner's is kept free for the owner.
+  expect(await talk.compact(at(3), { kind: 'owner' }, () => true)).toBe(false);
+  may = false;
+  const asked = model.steps.length;
+  held.let();
+  expect(await own).toEqual({ code: 'not_allowed' });
+  await Promise.all([3, 4, 5].map((n) => ended(`r${n}`)));
+  expect(model.steps.slice(asked).filter(({ system }) => system?.startsWith('You sum up'))).toEqual([]);
 });
 
 test('rule: no text passes the bound on texts as a media type, or as a note', async () => {

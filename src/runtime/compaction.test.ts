@@ -124,11 +124,11 @@ test('rule: one message that is larger than the window is told as far as it goes
 test('rule: whoever asks for it has what is old summed up, and what it took is counted', async () => {
   const model = new ScriptedModel((step) => (isSummary(step) ? 'They greeted.' : 'fine'));
   const { talk, send, ended, bodies, store } = await stage({ model });
-  expect(await talk.compact(MAIN)).toBe(false);
+  expect(await talk.compact(MAIN, { kind: 'owner' }, () => true)).toBe(false);
   for (let n = 1; n <= 4; n += 1) await send(`r${n}`, `turn ${n}`);
   await ended('r4');
   const before = await store.read((tx) => tx.runs.spent('main', 0));
-  expect(await talk.compact(MAIN)).toBe(true);
+  expect(await talk.compact(MAIN, { kind: 'owner' }, () => true)).toBe(true);
   const after = await store.read((tx) => tx.runs.spent('main', 0));
   expect(after.tokens - before.tokens).toBe(17);
   expect((await bodies()).at(-1)).toMatchObject({ kind: 'summary', text: expect.stringContaining('They greeted.') });
@@ -139,7 +139,14 @@ test('rule: whoever asks for it has what is old summed up, and what it took is c
   expect(told).not.toContain('turn 1');
   expect(told).toContain('turn 5');
   // Twice at once is once; what was summed up before goes into it.
-  expect((await Promise.all([talk.compact(MAIN), talk.compact(MAIN)])).sort()).toEqual([false, true]);
+  expect(
+    (
+      await Promise.all([
+        talk.compact(MAIN, { kind: 'owner' }, () => true),
+        talk.compact(MAIN, { kind: 'owner' }, () => true),
+      ])
+    ).sort(),
+  ).toEqual([false, true]);
   expect((await bodies()).filter(({ kind }) => kind === 'summary')).toHaveLength(2);
   expect(JSON.stringify(model.steps.findLast(isSummary)?.messages)).toContain('They greeted.');
 });

@@ -329,13 +329,17 @@ class StoredConversations implements Talk {
     });
   }
 
-  async compact(key: SessionKey): ReturnType<Talk['compact']> {
+  async compact(key: SessionKey, giver: Giver, stillMay: () => boolean): ReturnType<Talk['compact']> {
     if (this.#phase !== 'open') return { code: this.#phase === 'closed' ? 'not_running' : 'stopping' };
     const agent = this.#agent(key);
     const session = await this.session(key);
     if (agent === null || session === null) return false;
     const { signal } = this.#ending;
-    const seat = await this.#players.seat(agent.id, signal);
+    const seat = await this.#players.seat(agent.id, giver, signal);
+    if (!stillMay()) {
+      seat();
+      return { code: 'not_allowed' };
+    }
     const work = compacted(this.#options, this.#scribe, { agent, session, signal });
     const written = await work.finally(seat);
     if (written !== null) this.#teller.session({ key, reason: 'compact', ...written });

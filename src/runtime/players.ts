@@ -76,8 +76,8 @@ export class Players {
   }
 
   /** For a call of a model outside of a run: see `Seats.take`. */
-  seat(agent: string, signal: AbortSignal): Promise<() => void> {
-    return this.#seats.take(agent, () => null, signal);
+  seat(agent: string, giver: Giver, signal: AbortSignal): Promise<() => void> {
+    return this.#seats.take(agent, () => giver, signal);
   }
 
   /** Whose seat a run takes: the owner's where words of the owner are in it, or wait behind it. */

@@ -156,10 +156,19 @@ export interface Conversations {
     settings: { readonly [K in keyof SessionSettings]: SessionSettings[K] | null },
   ): Promise<SessionState | UnknownModel | Extract<RefusedSend, { readonly code: 'too_many_sessions' }>>;
   delete(key: SessionKey): Promise<boolean>;
-  /** Sums up what is old. `false`: there is nothing to sum up. */
+  /**
+   * Sums up what is old, in a seat of the giver's. `false`: there is nothing to sum up. `stillMay` is asked once it is its turn:
+   * where it says no the model is not asked.
+   */
   compact(
     key: SessionKey,
-  ): Promise<boolean | Extract<RefusedSend, { readonly code: 'stopping' } | { readonly code: 'not_running' }>>;
+    giver: Giver,
+    stillMay: () => boolean,
+  ): Promise<
+    | boolean
+    | { readonly code: 'not_allowed' }
+    | Extract<RefusedSend, { readonly code: 'stopping' } | { readonly code: 'not_running' }>
+  >;
   /** Puts in a row as the agent's words. @throws TextTooLarge, TooManySessions */
   inject(key: SessionKey, giver: Giver, text: string, label: string | null): Promise<Row>;
   subscribe(listener: (event: RunEvent) => void): () => void;

@@ -54,6 +54,13 @@ test('rule: what is said in it at once is accepted as any message, once for its 
   // Somebody else's id is another one.
   const talker = await device([READ, WRITE]);
   expect((await talker.ask('sessions.create', { idempotencyKey: 'twice' })).key).not.toBe(made.key);
+  // One that was deleted is begun again: what is answered is what is there.
+  await after.ask('sessions.delete', { key: made.key });
+  const again = await after.ask('sessions.create', asked);
+  expect(again.sessionId).not.toBe(made.sessionId);
+  expect(await after.ask('sessions.describe', { key: made.key })).toMatchObject({
+    session: { sessionId: again.sessionId },
+  });
   // What can't be said is told; the session is there.
   const refused = await after.ask('sessions.create', { key: 'refused', message: '/queue sideways' });
   expect(refused).toMatchObject({ ok: true, runStarted: false, runError: { code: 'INVALID_REQUEST' } });

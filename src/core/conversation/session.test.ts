@@ -19,7 +19,7 @@ describe('rule: the key of a session that is begun', () => {
   });
 
   test('rule: has every letter and sign beside them, and is the same key as ever', () => {
-    for (const text of ['notes', 'a:b', 'größe', '日本', 'עברית', '🔑', '❤️', 'e\u0301']) {
+    for (const text of ['notes', 'a:b', 'größe', '日本', 'עברית', '🔑', '❤️', '👨‍👩‍👧', '❤️‍🔥', 'e\u0301']) {
       expect([text, isNewKey(keyOf(text)), keyOf(text)]).toEqual([text, true, `agent:main:${text}`]);
     }
     // One that is there under such a key is found by it.

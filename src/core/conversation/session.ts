@@ -32,15 +32,17 @@ export function sessionKey(text: string, agent: string): SessionKey | null {
   return isAgentId(owner) && rest !== '' && isPlain && key.length <= KEY_MAX ? (key as SessionKey) : null;
 }
 
-/** What nobody sees, or a terminal obeys; but for what makes a sign in front of it a picture. */
-const UNSEEN = /\p{C}|(?!\ufe0f)\p{Default_Ignorable_Code_Point}|(?<!\p{Extended_Pictographic})\ufe0f/u;
+/** What nobody sees, or a terminal obeys; but for what makes a picture of signs, or one of two. */
+const PICTURE =
+  /(?<=\p{Extended_Pictographic})\ufe0f|(?<=\p{Extended_Pictographic}\ufe0f?)\u200d(?=\p{Extended_Pictographic})/gu;
+const UNSEEN = /\p{C}|\p{Default_Ignorable_Code_Point}/u;
 
 /**
  * Whether a session may be begun under this key: it stands in lists and logs, and shows there what it is made of. Ones that
  * are there with other characters in their keys stay.
  */
 export function isNewKey(key: SessionKey): boolean {
-  return !UNSEEN.test(key);
+  return !UNSEEN.test(key.replace(PICTURE, ''));
 }
 
 export function agentOf(key: SessionKey): string {

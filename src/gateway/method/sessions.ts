@@ -1,6 +1,7 @@
 import { MINUTE_MS } from '../../core/base/instant.ts';
 import { NO_USAGE, plus, type SessionState } from '../../core/conversation/session.ts';
 import { effective, LEVELS, thinkingOf } from '../../core/conversation/thinking.ts';
+import { sessionsCompact } from '../../core/protocol/method/sessions.ts';
 import type { MethodInput, MethodOutput } from '../../core/protocol/registry.ts';
 import { messagesOf, textOf, usageOf } from '../chat/message.ts';
 import { backwards, pause, short, sizeOf } from '../chat/page.ts';
@@ -16,7 +17,7 @@ import {
 } from '../chat/place.ts';
 import { defaultsOf, type SessionRow, sessionRowOf } from '../chat/row.ts';
 import { thinkingIn } from '../chat/thinking.ts';
-import { type Context, Declined, Passed, WrongParams } from './handler.ts';
+import { Busy, type Context, Declined, Passed, WrongParams } from './handler.ts';
 
 const LIMIT = 200;
 /** Sessions that are looked through for those that fit. */
@@ -272,9 +273,15 @@ export async function compact(
 ): Promise<MethodOutput<'sessions.compact'>> {
   const key = await keyFor(c, input.key, input.agentId);
   await sessionAt(c, key);
-  const compacted = await c.services.conversations.compact(key);
-  if (typeof compacted !== 'boolean') throw declined(compacted);
-  return { ok: true, key, compacted };
+  const { conversations, authority } = c.services;
+  const { name: method, role, scope } = sessionsCompact;
+  // A9: it may have waited for a model that others had.
+  const stillMay = () => authority.mayCall(c.principal, { method, role, scope }).ok;
+  const compacted = await conversations.compact(key, speakerOf(c).giver, stillMay);
+  if (typeof compacted === 'boolean') return { ok: true, key, compacted };
+  if (compacted.code !== 'not_allowed') throw declined(compacted);
+  const refused = await c.ask(method, { key });
+  throw refused.ok ? new Busy() : new Passed(refused);
 }
 
 export async function usage(c: Context, input: MethodInput<'sessions.usage'>): Promise<MethodOutput<'sessions.usage'>> {

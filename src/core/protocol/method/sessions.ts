@@ -206,6 +206,7 @@ export const sessionsCreate = {
   scope: WRITE,
   role: 'operator',
   acts: true,
+  keepsKey: true,
   input: Type.Object({
     /** Absent: a place of its own, the same again for the same idempotency key. */
     key: Type.Optional(Key),
