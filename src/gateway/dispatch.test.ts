@@ -115,6 +115,14 @@ describe('turns', () => {
     expect((await Promise.all([...sessions, ...asked])).every((answer) => answer.ok)).toBe(true);
   });
 
+  it('threat 38: what waits is bounded by what it came in', async () => {
+    const size = 1024 * 1024;
+    const asked = Array.from({ length: 6 }, () => usage({ ...caller(), size }));
+    expect(await asked[5]).toMatchObject({ ok: false, refused: { error: { details: { refusal: 'busy' } } } });
+    for (let n = 0; n < 5; n += 1) await open();
+    expect((await Promise.all(asked)).map(({ ok: isOk }) => isOk)).toEqual([true, true, true, true, true, false]);
+  });
+
   it('threat 38: an answer that only reads is not kept, whatever key it is asked with', async () => {
     const asked = () => dispatch.call(caller(), 'sessions.usage', { idempotencyKey: 'k' });
     const first = asked();

@@ -132,14 +132,18 @@ export class Dispatch {
    * itself. A9: for whoever was narrowed, or went, while it waited nothing is read.
    */
   #inTurn<T>(method: Method, caller: Caller, context: ErrorContext, work: () => Promise<T>): Promise<T> {
-    const { session, principal, left, hasTurn } = caller;
+    const { session, principal, left, hasTurn, size } = caller;
     if (session === null || principal.kind === 'owner' || hasTurn === true) return work();
-    return this.#services.turns.take(session, async () => {
-      if (left?.isOver === true) throw new Busy();
-      const answer = this.#still(null, method, caller, context);
-      if (!answer.ok) throw new Passed(answer);
-      return work();
-    });
+    return this.#services.turns.take(
+      session,
+      async () => {
+        if (left?.isOver === true) throw new Busy();
+        const answer = this.#still(null, method, caller, context);
+        if (!answer.ok) throw new Passed(answer);
+        return work();
+      },
+      size,
+    );
   }
 
   /** A9, A20: whoever was narrowed meanwhile is not told what came of it. It was no flood: when it asked, it might. */

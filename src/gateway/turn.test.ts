@@ -10,18 +10,28 @@ const principal = (name: string): Principal =>
   name === 'owner' ? { kind: 'owner' } : { kind: 'device', device: name as DeviceId, role: 'operator', asked: null };
 
 /** One connection of a device; `ended`: how it was closed. */
-function session(device: string, unread = 0): Taker & { readonly ended: string[] } {
+function session(device: string, unread = 0) {
   const ended: string[] = [];
+  const told: ((isGone: boolean) => void)[] = [];
+  const tell = (isGone: boolean) => {
+    for (const one of told.splice(0)) one(isGone);
+  };
+  let bytes = unread;
   const pipe = {
-    buffered: () => unread,
+    buffered: () => bytes,
     close: (code: number, reason: string) => void ended.push(`${code} ${reason}`),
     cut: () => void ended.push('cut'),
+    watch: (one: (isGone: boolean) => void) => void told.push(one),
   };
-  return { principal: principal(device), pipe, ended };
+  const left = (now: number) => {
+    bytes = now;
+    tell(false);
+  };
+  return { principal: principal(device), pipe, ended, left, gone: () => tell(true), watchers: () => told.length };
 }
 
 /** Asks for a turn and keeps it until it is let go. */
-function ask(turns: Turns, of: Taker) {
+function ask(turns: Turns, of: Taker, size = 0) {
   let go = () => {};
   const asked = { began: false, ended: '', go: () => go() };
   const work = () => {
@@ -30,7 +40,7 @@ function ask(turns: Turns, of: Taker) {
       go = done;
     });
   };
-  turns.take(of, work).then(
+  turns.take(of, work, size).then(
     () => {
       asked.ended = 'done';
     },
@@ -51,31 +61,57 @@ const MEGA = 1024 * 1024;
 const of = (asked: readonly { readonly ended: string }[], ended: string) =>
   asked.filter((one) => one.ended === ended).length;
 
-test('threat 36: of one connection one answer is made at a time, and few wait', async () => {
+test('threat 36: of one connection one answer is made at a time, and all that it may have in flight wait', async () => {
   const turns = new Turns(() => []);
   const one = session('a');
-  const asked = Array.from({ length: 250 }, () => ask(turns, one));
+  const asked = Array.from({ length: 256 }, () => ask(turns, one));
   await settled();
   expect(asked.filter((a) => a.began)).toHaveLength(1);
-  expect(of(asked, 'Busy')).toBe(250 - 1 - 32);
-  for (const { go } of asked.slice(0, 33)) {
+  for (const { go } of asked) {
     go();
     await settled();
   }
-  expect(asked.slice(0, 33).map((a) => a.ended)).toEqual(Array(33).fill('done'));
+  expect(of(asked, 'done')).toBe(256);
 });
 
 test('threat 38: over however many connections one device asks, it waits for itself, and for so many calls in all', async () => {
   const turns = new Turns(() => []);
-  const asked = Array.from({ length: 20 }, () => session('a')).flatMap((one) =>
-    Array.from({ length: 9 }, () => ask(turns, one)),
+  const asked = Array.from({ length: 6 }, () => session('a')).flatMap((one) =>
+    Array.from({ length: 256 }, () => ask(turns, one)),
   );
   await settled();
   expect(asked.filter((a) => a.began)).toHaveLength(1);
-  expect(of(asked, 'Busy')).toBe(180 - 1 - 128);
+  expect(of(asked, 'Busy')).toBe(6 * 256 - 1 - 1024);
   const others = ['b', 'c', 'd'].map((device) => ask(turns, session(device)));
   await settled();
   expect(others.map((o) => o.began)).toEqual([true, true, true]);
+});
+
+test('threat 38: what waits is bounded by what it came in too', async () => {
+  const turns = new Turns(() => []);
+  const one = session('a');
+  const asked = Array.from({ length: 8 }, () => ask(turns, one, MEGA));
+  await settled();
+  expect(of(asked, 'Busy')).toBe(8 - 1 - 4);
+  // One that needn't wait may be as large as it likes.
+  const large = ask(new Turns(() => []), one, 20 * MEGA);
+  await settled();
+  expect(large.began).toBe(true);
+});
+
+test('threat 38: of the programs that share one secret, one that asks little is refused for none that asks much', async () => {
+  const turns = new Turns(() => []);
+  const greedy = Array.from({ length: 5 }, () => session('a', 2 * MEGA)).map((one) =>
+    Array.from({ length: 256 }, () => ask(turns, one)),
+  );
+  await settled();
+  const held = session('a', 2 * MEGA);
+  const asked = Array.from({ length: 3 }, () => ask(turns, held));
+  await settled();
+  expect([of(asked, 'Busy'), of(greedy.flat(), 'Busy')]).toEqual([0, 256 + 3]);
+  held.left(0);
+  await settled();
+  expect(asked.map((a) => a.began)).toEqual([true, false, false]);
 });
 
 test('threat 38: devices take turns: who waits with one call is not behind the many of another', async () => {
@@ -103,15 +139,72 @@ test('threat 38: devices take turns: who waits with one call is not behind the m
   expect(of(greedy.flat(), 'done')).toBe(36);
 });
 
-test('threat 36: who does not read gets no turn, over none of its connections; others do', async () => {
-  const lazy = session('a', 2 * MEGA);
-  const good = session('b');
-  expect(await after(new Turns(() => [lazy]), lazy)).toBe('Busy');
-  expect(await after(new Turns(() => [lazy]), good)).toBe('');
+test('threat 36: who does not read waits until it has, in its place; the others of its principal pass', async () => {
+  const slow = session('a', 2 * MEGA);
+  const turns = new Turns(() => [slow]);
+  const asked = [ask(turns, slow), ask(turns, slow)];
+  const other = ask(turns, session('a'));
+  await settled();
+  expect([...asked, other].map((a) => a.began)).toEqual([false, false, true]);
+  other.go();
+  slow.left(MEGA + 1);
+  await settled();
+  expect(asked.map((a) => a.began)).toEqual([false, false]);
+  slow.left(MEGA);
+  await settled();
+  expect(asked.map((a) => a.began)).toEqual([true, false]);
+  // Its answer is large again.
+  slow.left(2 * MEGA);
+  asked[0]?.go();
+  await settled();
+  expect(asked.map((a) => a.began)).toEqual([true, false]);
+  slow.left(0);
+  await settled();
+  asked[1]?.go();
+  await settled();
+  expect(asked.map((a) => a.ended)).toEqual(['done', 'done']);
+  slow.left(0);
+  expect(slow.watchers()).toBe(0);
+});
+
+test('threat 36: where much is unread of one principal, those of it wait that have anything to read, and nobody else', async () => {
   const many = Array.from({ length: 20 }, () => session('a', MEGA));
-  expect(await after(new Turns(() => many), session('a'))).toBe('Busy');
-  expect(await after(new Turns(() => many), good)).toBe('');
+  const [slow = session('a')] = many;
+  const turns = new Turns(() => many);
+  const waits = ask(turns, slow);
+  const asked = [ask(turns, session('a')), ask(turns, session('b', 10))];
+  await settled();
+  expect([waits, ...asked].map((a) => a.began)).toEqual([false, true, true]);
   expect(many.flatMap(({ ended }) => ended)).toEqual([]);
+  asked[0]?.go();
+  slow.left(1);
+  await settled();
+  expect(waits.began).toBe(false);
+  slow.left(0);
+  await settled();
+  expect(waits.began).toBe(true);
+});
+
+test('threat 38: with a connection all goes that waits for it, and nothing else', async () => {
+  const slow = session('a', 2 * MEGA);
+  const gone = session('a', 2 * MEGA);
+  const turns = new Turns(() => []);
+  const all = [slow, gone].map((one) => Array.from({ length: 256 }, () => ask(turns, one)));
+  await settled();
+  expect(of(all.flat(), '')).toBe(512);
+  gone.gone();
+  await settled();
+  expect(all.map((asked) => of(asked, 'Busy'))).toEqual([0, 256]);
+  slow.gone();
+  await settled();
+  expect([of(all.flat(), 'Busy'), slow.watchers(), gone.watchers()]).toEqual([512, 0, 0]);
+  expect(all.flat().some((a) => a.began)).toBe(false);
+  // Their places are free.
+  const again = Array.from({ length: 4 }, () => session('a', 2 * MEGA)).map((one) =>
+    Array.from({ length: 256 }, () => ask(turns, one)),
+  );
+  await settled();
+  expect(of(again.flat(), '')).toBe(1024);
 });
 
 test('threat 36: beyond what is unread in all, who holds most is closed until there is room; the owner never is', async () => {

@@ -138,6 +138,24 @@ describe.skipIf(!isLinux)('large answers', () => {
     expect(most - before).toBeLessThan(250 * MIB);
   });
 
+  it('threat 36: who asks for everything at once and reads slowly is answered everything, and holds up no other program', {
+    timeout: 240_000,
+  }, async () => {
+    for (let n = 0; n < 7; n += 1) await send(owner, 'opened', 'z'.repeat(1_000_000));
+    const slow = await socketOf(reader);
+    slow.ws.socket.pause();
+    const methods = ['sessions.list', 'agents.list', 'models.list', 'status', 'sessions.usage', 'logs.tail'];
+    const answers = [
+      slow.call('chat.history', { sessionKey: 'opened', limit: 1_000 }, PATIENCE),
+      ...methods.flatMap((method) => [slow.call(method, {}, PATIENCE), slow.call(method, {}, PATIENCE)]),
+      ...Array.from({ length: 60 }, (_, n) => slow.call('chat.history', { sessionKey: `none${n}` }, PATIENCE)),
+    ];
+    const other = await socketOf(reader);
+    for (let n = 0; n < 3; n += 1) expect(codeOf(await other.call('sessions.list', { limit: 5 }, PATIENCE))).toBe('ok');
+    slow.ws.socket.resume();
+    expect((await Promise.all(answers)).map(codeOf)).toEqual(Array(answers.length).fill('ok'));
+  });
+
   it('threat 36: what waits in a session is told by its beginning: whoever fills it makes it unreadable for nobody', {
     timeout: 240_000,
   }, async () => {

@@ -33,6 +33,11 @@ export interface Pipe {
   send(text: string): void;
   /** Bytes queued and not yet taken by the peer. */
   buffered(): number;
+  /**
+   * Tells once: the next time that some of it was taken, or that the pipe is gone. Absent: nobody is ever made to wait for
+   * this one.
+   */
+  watch?(told: (isGone: boolean) => void): void;
   /** Sends what is queued, then closes; a peer that does not close within 1 s is cut. */
   close(code: number, reason: string): void;
   /** Cuts at once: for peers that do not read. */

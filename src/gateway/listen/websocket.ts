@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import { CLOSE_GRACE_MS, PREAUTH_MESSAGE_BYTES } from '../../core/protocol/limit.ts';
 import type { Clock } from '../../system/clock.ts';
+import { Outflow } from './outflow.ts';
 import type { Accept, Pipe, Receiver, TransportFacts } from './pipe.ts';
 
 /** RFC 6455: a kind of data that is not taken. */
@@ -10,6 +11,10 @@ const UNSUPPORTED_DATA = 1003;
 const UNREAD_MAX = 1024 * 1024;
 /** Probes, one after the other, at which a peer may have taken nothing. */
 const STALLS_MAX = 2;
+/** Slower than this nobody reads: by it is told when a pong is due that stands behind what was sent. */
+const SLOWEST_BYTES_PER_S = 16 * 1024;
+/** More than the two kernels hold stands before no ping, in bytes. */
+const BEFORE_PING_MAX = 8 * 1024 * 1024;
 /** Not sent: the connection ended without a close frame. */
 const ABNORMAL = 1006;
 
@@ -30,7 +35,14 @@ export class WebSocketPipe implements Pipe {
   #closing: { readonly code: number; readonly reason: string } | null = null;
   #cancelCut: (() => void) | null = null;
   #alive = true;
-  /** Messages that the peer's side has taken, by then and at the last probe; probes at which it had taken nothing since. */
+  readonly #out: Outflow;
+  /** What had been sent when the ping was that it hasn't answered yet, and the last that it answered, in bytes; when it is due. */
+  #pinged: number | null = null;
+  #heard = 0;
+  #dueMs = 0;
+  readonly #watchers: ((isGone: boolean) => void)[] = [];
+  #isGone = false;
+  /** Pieces that the peer's side has taken, by then and at the last probe; probes at which it had taken nothing since. */
   #taken = 0;
   #takenBefore = 0;
   #stalls = 0;
@@ -38,9 +50,13 @@ export class WebSocketPipe implements Pipe {
   #isHeld = false;
   readonly #took = () => {
     this.#taken += 1;
-    if (!this.#isHeld || this.buffered() > UNREAD_MAX / 2) return;
-    this.#isHeld = false;
-    if (!this.#paused) this.#ws.resume();
+    if (this.#isHeld && this.buffered() <= UNREAD_MAX / 2) {
+      this.#isHeld = false;
+      // It took what was there, and what it said meanwhile is only read now.
+      this.#alive = true;
+      if (!this.#paused) this.#ws.resume();
+    }
+    this.#tell();
   };
   #paused = false;
   #holding = false;
@@ -51,6 +67,7 @@ export class WebSocketPipe implements Pipe {
     this.#socket = socket;
     this.facts = facts;
     this.#clock = clock;
+    this.#out = new Outflow(ws, this.#took);
   }
 
   /** @param spoke called with the first whole message @param gone called once, after the receiver was told */
@@ -62,6 +79,8 @@ export class WebSocketPipe implements Pipe {
     });
     ws.on('pong', () => {
       this.#alive = true;
+      this.#heard = this.#pinged ?? this.#heard;
+      this.#pinged = null;
     });
     const receiver: Receiver = accept(this);
     ws.on('message', (data: RawData, isBinary: boolean) => {
@@ -73,15 +92,27 @@ export class WebSocketPipe implements Pipe {
     });
     ws.once('close', (code, reason) => {
       this.#cancelCut?.();
+      this.#isGone = true;
+      this.#out.drop();
       const how = this.#closing ?? { code, reason: reason.toString('utf8') };
       receiver.closed(how.code, how.reason);
       gone();
+      this.#tell();
     });
   }
 
+  watch(told: (isGone: boolean) => void): void {
+    this.#watchers.push(told);
+    if (this.#isGone) queueMicrotask(() => this.#tell());
+  }
+
+  #tell(): void {
+    for (const told of this.#watchers.splice(0)) told(this.#isGone);
+  }
+
   /**
-   * Asks whether the peer is there. False: it was asked before and said nothing since, or it may talk but has taken nothing
-   * of what it was sent over two probes (threat 39).
+   * Asks whether the peer is there. False: it was asked before and said nothing since, though it had the time to read what
+   * it was sent before that; or it may talk but has taken nothing of what it was sent over two probes (threat 39).
    */
   probe(): boolean {
     this.#stalls = this.buffered() > 0 && this.#taken === this.#takenBefore ? this.#stalls + 1 : 0;
@@ -89,8 +120,14 @@ export class WebSocketPipe implements Pipe {
     if (this.#stalls > STALLS_MAX) return false;
     // Who isn't read from can't be heard.
     if (this.#paused || this.#isHeld || this.#closing !== null) return true;
-    if (!this.#alive) return false;
+    const nowMs = this.#clock.monotonicMs();
+    if (!this.#alive) return nowMs < this.#dueMs;
     this.#alive = false;
+    // The next probe is always waited for.
+    const before = Math.min((this.#pinged ?? this.#out.handed) - this.#heard, BEFORE_PING_MAX);
+    this.#dueMs = nowMs + (before / SLOWEST_BYTES_PER_S) * 1_000;
+    if (this.#pinged !== null) return true;
+    this.#pinged = this.#out.handed;
     this.#ws.ping();
     return true;
   }
@@ -98,7 +135,7 @@ export class WebSocketPipe implements Pipe {
   send(text: string): void {
     if (this.#closing !== null || this.#ws.readyState !== this.#ws.OPEN) return;
     this.#hold();
-    this.#ws.send(text, this.#took);
+    this.#out.send(text);
     if (this.#isHeld || this.buffered() <= UNREAD_MAX) return;
     // Whatever it may ask for, it doesn't ask for more of it than it takes (threat 36).
     this.#isHeld = true;
@@ -120,7 +157,7 @@ export class WebSocketPipe implements Pipe {
   }
 
   buffered(): number {
-    return this.#ws.bufferedAmount;
+    return this.#out.unread;
   }
 
   close(code: number, reason: string): void {
@@ -128,6 +165,7 @@ export class WebSocketPipe implements Pipe {
     this.#closing = { code, reason };
     this.#isHeld = false;
     this.resume();
+    this.#out.flush();
     this.#ws.close(code, reason);
     this.#cancelCut = this.#clock.after(CLOSE_GRACE_MS, () => this.#ws.terminate());
   }
@@ -136,6 +174,7 @@ export class WebSocketPipe implements Pipe {
     this.#closing ??= { code: ABNORMAL, reason: '' };
     // As far as the socket takes it, what was said before goes out: above all the frame that says why.
     this.#release();
+    this.#out.drop();
     this.#ws.terminate();
   }
 
