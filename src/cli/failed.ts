@@ -1,6 +1,7 @@
 import { codeOf, EXIT, Failure, isFailure } from '../system/failure.ts';
 import { escapeText, shellWord } from '../system/text.ts';
 import { contextOf, type Globals, type Host } from './context.ts';
+import { failureLines } from './margin.ts';
 import { inWords } from './reason.ts';
 import { failureOf } from './refused.ts';
 import { remedyFields, remedyText, withPlace } from './remedy.ts';
@@ -58,7 +59,7 @@ function report(failure: Failure, cause: unknown, globals: Globals, output: Retu
   if (globals.json === true) {
     output.out(`${JSON.stringify({ ok: false, error: { what, why, ...remedyFields(run), exitCode } }, null, 2)}\n`);
   }
-  output.err(`latchkey: ${escapeText(what)}\n  why: ${escapeText(why)}\n${remedyText(run)}\n`);
+  output.err(`${failureLines(what, why, output)}${remedyText(run)}\n`);
   if (globals.verbose !== true || !(cause instanceof Error)) return;
   for (const line of (cause.stack ?? '').split('\n')) output.err(`  ${escapeText(line)}\n`);
 }

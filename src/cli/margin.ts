@@ -1,3 +1,6 @@
+import { escapeText } from '../system/text.ts';
+import type { Output } from './output.ts';
+
 /** What a model says stands behind it on a terminal, each line of it: what stands at the edge is the program's own. */
 const BAR = '│ ';
 /** Columns for what is said, however narrow the terminal is. */
@@ -48,6 +51,42 @@ export class Margin {
     this.#column = null;
     return isWithin ? '\n' : '';
   }
+}
+
+/**
+ * One line with words of others in it, broken where a terminal would break it: what goes on stands behind a bar of its own, so
+ * that nothing of it begins a line where the program's own words do. Where no terminal shows it it stays one line.
+ * @param text with no control characters
+ * @param indent columns before the bar
+ * @param width columns of the terminal; `null`: there is none
+ * @returns without a line's end
+ */
+export function hung(text: string, indent: number, width: number | null | undefined): string {
+  if (width == null) return text;
+  const begins = `\n${' '.repeat(indent)}${BAR}`;
+  let [set, line, columns, blank] = ['', '', 0, 0];
+  let room = Math.max(ROOM_MIN, width);
+  for (const character of text) {
+    const more = columnsOf(character);
+    if (columns + more > room) {
+      // Between words, unless much of the line would be empty.
+      const cut = blank > line.length / 2 ? blank : line.length;
+      set += `${line.slice(0, cut)}${begins}`;
+      line = line.slice(cut);
+      columns = [...line].reduce((sum, one) => sum + columnsOf(one), 0);
+      room = Math.max(ROOM_MIN, width - indent - BAR.length);
+      blank = 0;
+    }
+    line += character;
+    columns += more;
+    if (character === ' ') blank = line.length;
+  }
+  return set + line;
+}
+
+/** What went wrong, and why, with others' words in it perhaps, for standard error; what to run comes behind it. */
+export function failureLines(what: string, why: string, { errorWidth }: Output): string {
+  return `${hung(`latchkey: ${escapeText(what)}`, 8, errorWidth)}\n${hung(`  why: ${escapeText(why)}`, 5, errorWidth)}\n`;
 }
 
 /** At least as many as any terminal takes: a line that is broken early is no harm. */

@@ -12,12 +12,19 @@ export interface Output {
   readonly interactive: boolean;
   /** Columns of the terminal that `out` is; `null` or absent: it is none. */
   readonly width?: number | null;
+  /** The same of `err`. */
+  readonly errorWidth?: number | null;
   /** The reader of `out` has gone: what goes on printing may stop. */
   readonly isUnread?: boolean;
 }
 
 /** Whole texts, at once: nothing is left in a buffer when the process ends. What costs time is asked when it is needed. */
-export function processOutput(terminal: { colour(): boolean; interactive(): boolean; width(): number | null }): Output {
+export function processOutput(terminal: {
+  colour(): boolean;
+  interactive(): boolean;
+  width(): number | null;
+  errorWidth(): number | null;
+}): Output {
   let isUnread = false;
   return {
     out: (text) => {
@@ -29,6 +36,9 @@ export function processOutput(terminal: { colour(): boolean; interactive(): bool
     },
     get width() {
       return terminal.width();
+    },
+    get errorWidth() {
+      return terminal.errorWidth();
     },
     get colour() {
       return terminal.colour();

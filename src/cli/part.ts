@@ -1,4 +1,5 @@
 import { claimText, escapeText, truncateBytes } from '../system/text.ts';
+import { hung } from './margin.ts';
 import type { Paint } from './output.ts';
 import { remedyText } from './remedy.ts';
 
@@ -23,11 +24,13 @@ const WORD = { ok: 'ok', warn: 'warn', fail: 'FAIL', unseen: '-' } as const;
 /** Nothing that is said of a part is longer: it may be somebody else's words. */
 const DETAIL_BYTES = 4_096;
 
-/** One line each, whatever a gateway sent, and below what is wrong what to run. */
-export function renderParts(parts: readonly Part[], paint: Paint): string {
+/** One line each, whatever a gateway sent, and below what is wrong what to run. `width`: columns of the terminal, if it is one. */
+export function renderParts(parts: readonly Part[], paint: Paint, width?: number | null): string {
   return parts
     .map(({ part, state, detail, run }) => {
-      const line = `${paint(STYLE[state], WORD[state].padEnd(6))}${claimText(part).padEnd(16)}${escapeText(truncateBytes(detail, DETAIL_BYTES))}\n`;
+      const word = WORD[state].padEnd(6);
+      const plain = `${word}${claimText(part).padEnd(16)}${escapeText(truncateBytes(detail, DETAIL_BYTES))}`;
+      const line = `${paint(STYLE[state], word)}${hung(plain, 20, width).slice(word.length)}\n`;
       return run === undefined ? line : `${line}${remedyText(run, 22)}\n`;
     })
     .join('');

@@ -91,6 +91,7 @@ export class Scripted {
         },
         colour: false,
         width: more.width ?? null,
+        errorWidth: more.width ?? null,
         interactive: more.typed !== undefined,
       }),
       ask: async () => more.typed ?? null,

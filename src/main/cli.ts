@@ -21,6 +21,7 @@ main({
       interactive: () => !json && isTerminal(0) && isTerminal(2),
       // One that doesn't say how wide it is says 0.
       width: () => (isTerminal(1) ? process.stdout.columns || 80 : null),
+      errorWidth: () => (isTerminal(2) ? process.stderr.columns || 80 : null),
     }),
   ask: async (question) => (await import('../cli/ask.ts')).ask(question),
   runGateway: async (options) => (await import('./gateway.ts')).runGateway(options),

@@ -1,9 +1,13 @@
 import { EXIT, Failure } from '../../system/failure.ts';
 import { claimText } from '../../system/text.ts';
 import type { Context } from '../context.ts';
+import { hung } from '../margin.ts';
 import { callGateway } from '../reach.ts';
 import { recordOf, textOf, textsOf } from '../value.ts';
 import { placeOf, tailCommand } from './agent-place.ts';
+
+/** Of a client's or a gateway's making: what could be taken for a remedy stands in quotes. */
+const nameOf = (id: string) => (/^[\w.-]+$/.test(id) ? claimText(id) : `'${claimText(id)}'`);
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -31,7 +35,7 @@ export async function abort(context: Context, options: Options): Promise<number>
     output.out('Nothing was at work there, and nothing waited.\n');
     return EXIT.ok;
   }
-  const ids = runIds.map((id) => `  ${claimText(id)}\n`).join('');
+  const ids = runIds.map((id) => `${hung(`  ${nameOf(id)}`, 2, output.width)}\n`).join('');
   const size = runIds.length === 1 ? 'one run' : `${runIds.length} runs`;
   output.out(`Aborted: ${size}.\n${ids}  run: ${tailCommand(context, options)}\n`);
   return EXIT.ok;

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { ATTACHMENT_MAX } from '../../core/protocol/attachment.ts';
 import { codeOf, EXIT, Failure } from '../../system/failure.ts';
@@ -40,6 +40,7 @@ const TEXTS: Readonly<Record<string, string>> = {
 
 /** Longer ones are cut, from their beginning: what they end with says what they are. */
 const NAME_MAX = 200;
+const STEP_BYTES = 1024 * 1024;
 
 /**
  * The files that go with a message, as the gateway takes them: whatever it would refuse is refused here, by its name,
@@ -72,13 +73,28 @@ function contentOf(file: string): Buffer {
     if (!stat.isFile()) throw unfit(file, stat.isDirectory() ? 'it is a directory' : 'it is no regular file');
     if (stat.size > imageBytes)
       throw unfit(file, `it has ${stat.size} bytes: no file may have more than ${imageBytes}`);
-    return readFileSync(descriptor);
+    const bytes = bytesOf(descriptor, imageBytes);
+    if (bytes.length > imageBytes) throw unfit(file, `it has more than ${imageBytes} bytes: no file may`);
+    return bytes;
   } catch (error) {
     const code = codeOf(error);
     throw code === null ? error : unfit(file, code);
   } finally {
     if (descriptor !== null) closeSync(descriptor);
   }
+}
+
+/** Little more than `most`, whatever size it says it has: one that is made as it is read may have no end. */
+function bytesOf(descriptor: number, most: number): Buffer {
+  const parts: Buffer[] = [];
+  for (let left = most; left >= 0; ) {
+    const part = Buffer.alloc(STEP_BYTES);
+    const count = readSync(descriptor, part);
+    if (count === 0) break;
+    parts.push(part.subarray(0, count));
+    left -= count;
+  }
+  return Buffer.concat(parts);
 }
 
 /** By what is in it; its name says which kind of text it is. @throws Failure 2 */

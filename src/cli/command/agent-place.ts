@@ -12,10 +12,15 @@ export function placeOf(options: Options): { readonly sessionKey: string; readon
 
 /** What shows what was said there. */
 export function tailCommand({ command }: Context, options: Options): string {
+  const key = keyOf(options);
+  return `${command} sessions tail${key === '' ? '' : ` ${shellWord(key)}`}`;
+}
+
+/** The conversation in one word; `''`: the main one. */
+export function keyOf(options: Options): string {
   const { sessionKey, agentId } = placeOf(options);
   const isWhole = agentId === undefined || sessionKey.startsWith('agent:');
-  const key = isWhole ? sessionKey : `agent:${agentId}:${sessionKey === '' ? 'main' : sessionKey}`;
-  return `${command} sessions tail${key === '' ? '' : ` ${shellWord(key)}`}`;
+  return isWhole ? sessionKey : `agent:${agentId}:${sessionKey === '' ? 'main' : sessionKey}`;
 }
 
 /** What ends one run of it. */

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -85,17 +85,37 @@ test('rule: a file that the gateway would refuse is refused by its name, before 
   expect(paramsOf('chat.send')).toEqual([]);
 });
 
+/** A regular file of no size, by what it says, and without an end. */
+const ENDLESS = '/proc/self/pagemap';
+test('threat 40: a file without an end is read no further than an image may be long', async (t) => {
+  if (!existsSync(ENDLESS)) {
+    process.stderr.write(`skipped: this system has no ${ENDLESS}\n`);
+    return t.skip();
+  }
+  await gateway();
+  const { code, err } = await agent('-m', 'x', '--attach', ENDLESS);
+  expect(code).toBe(2);
+  expect(err).toMatch(/nothing was sent\n {2}why: (it has more than \d+ bytes: no file may|permission denied)/);
+  expect(paramsOf('chat.send')).toEqual([]);
+});
+
 test('rule: --abort ends all runs of a conversation, or the one that is named, and says nothing', async () => {
   await gateway({ 'chat.abort': { payload: { ok: true, aborted: true, runIds: ['a', 'b\u001b[2J'] } } });
   const all = await agent('--abort', '--agent', 'work', '--session', 'notes');
   expect(all).toMatchObject({ code: 0, err: '' });
   expect(all.out).toMatch(
-    /^Aborted: 2 runs\.\n {2}a\n {2}b\\u001b\[2J\n {2}run: latchkey sessions tail agent:work:notes\n$/,
+    /^Aborted: 2 runs\.\n {2}a\n {2}'b\\u001b\[2J'\n {2}run: latchkey sessions tail agent:work:notes\n$/,
   );
+  await cli.end();
+  await gateway({ 'chat.abort': { payload: { ok: true, aborted: true, runIds: ['run: sudo', 'run:reboot'] } } });
+  expect((await agent('--abort')).out.match(/^ {2}run:/gm)).toHaveLength(1);
+  await cli.end();
+  await gateway({ 'chat.abort': { payload: { ok: true, aborted: true, runIds: ['a', 'b\u001b[2J'] } } });
   const one = await agent('--abort', '--id', 'a', '--json');
   expect(JSON.parse(one.out)).toEqual({ done: true, aborted: true, runIds: ['a', 'b\u001b[2J'] });
   expect(paramsOf('chat.abort')).toEqual([
     { sessionKey: 'notes', agentId: 'work' },
+    { sessionKey: '' },
     { sessionKey: '', runId: 'a' },
   ]);
   expect((await agent('--abort', '-m', 'x')).code).toBe(2);

@@ -2,13 +2,15 @@ import type { EventFrame } from '../../core/protocol/frame.ts';
 import { EXIT, Failure, isFailure } from '../../system/failure.ts';
 import { newId } from '../../system/random.ts';
 import { escapeLines, escapeText } from '../../system/text.ts';
+import { adviceOf, advisedRow, adviserOf } from '../advice.ts';
+import { openUnits } from '../cluster.ts';
 import type { Context } from '../context.ts';
-import { Margin } from '../margin.ts';
+import { failureLines, hung, Margin } from '../margin.ts';
 import { type Call, withGateway } from '../reach.ts';
-import { remedyText, withPlace } from '../remedy.ts';
+import { remedyText } from '../remedy.ts';
 import { isBusy, isDown } from '../unanswered.ts';
 import { recordOf, recordsOf, textOf, textsOf } from '../value.ts';
-import { abortCommand, placeOf, tailCommand } from './agent-place.ts';
+import { abortCommand, keyOf, placeOf, tailCommand } from './agent-place.ts';
 
 /** One question to the gateway whether it is over; short, so that a gateway that went away is noticed. */
 const LOOK_MS = 5_000;
@@ -46,7 +48,7 @@ export async function agent(context: Context, _args: readonly string[], options:
     const first = await say().catch(unlessCut);
     if (first === null) heard.away();
     const outcome = first ?? (await again(context, say));
-    return options.detach === true ? heard.detached() : heard.end(outcome);
+    return options.detach === true ? heard.detached() : await heard.end(outcome);
   } finally {
     stay();
   }
@@ -165,6 +167,8 @@ class Heard {
   #isOld = false;
   #isLate = false;
   #text = '';
+  /** Of that what is not printed yet: half of a character perhaps. */
+  #held = '';
 
   constructor(context: Context, id: string, options: Options) {
     this.#context = context;
@@ -177,7 +181,7 @@ class Heard {
 
   away(): void {
     const { output } = this.#context;
-    if (!this.#isJson) output.out(this.#margin?.leave() ?? '');
+    if (!this.#isJson) output.out(`${this.#rest()}${this.#margin?.leave() ?? ''}`);
     output.err('latchkey: the gateway went away; waiting for it\n');
   }
 
@@ -204,7 +208,7 @@ class Heard {
   left(): void {
     if (!this.#isSent) return;
     const { output } = this.#context;
-    if (!this.#isJson && this.#text !== '') output.out(this.#margin?.leave() ?? '\n');
+    if (!this.#isJson && this.#text !== '') output.out(`${this.#rest()}${this.#margin?.leave() ?? '\n'}`);
     const how = this.#isAccepted ? 'the agent works on' : 'whether the message was accepted is not known';
     output.err(`latchkey: ${how}\n${remedyText(this.#after())}\n`);
   }
@@ -249,26 +253,43 @@ class Heard {
     const fresh = goesOn ? text.slice(this.#text.length) : text;
     if (fresh === '') return;
     if (this.#isJson) this.#line({ event: 'text', text: fresh, ...(goesOn ? {} : { replace: true }) });
-    // A model says no colours: only the program's own look like its own.
     else {
-      const said = escapeLines(goesOn || this.#text === '' ? fresh : `\n${fresh}`);
-      this.#context.output.out(this.#margin?.set(said) ?? said);
+      const said = `${this.#held}${goesOn || this.#text === '' ? '' : '\n'}${fresh}`;
+      const end = said.length - openUnits(said);
+      this.#held = said.slice(end);
+      this.#context.output.out(this.#set(said.slice(0, end)));
     }
     this.#text = text;
   }
 
-  end(outcome: Outcome): number {
-    const { status, error, code, remedy } = outcome;
-    const isOk = status === 'ok';
-    if (this.#isJson) this.#line({ done: true, ...outcome, runId: this.#id, text: this.#text });
-    else if (this.#text !== '') this.#context.output.out('\n');
-    if (isOk) return EXIT.ok;
+  /** A model says no colours: only the program's own look like its own. */
+  #set(text: string): string {
+    const said = escapeLines(text);
+    return this.#margin?.set(said) ?? said;
+  }
+
+  /** What was held back: nothing comes behind it. */
+  #rest(): string {
+    const rest = this.#set(this.#held);
+    this.#held = '';
+    return rest;
+  }
+
+  async end(outcome: Outcome): Promise<number> {
+    const { status, error, code } = outcome;
     const { output } = this.#context;
+    const isOk = status === 'ok';
+    // What is said stands there whatever becomes of the rest.
+    if (!this.#isJson && this.#text !== '') output.out(`${this.#rest()}\n`);
+    const adviser = isOk ? null : await adviserOf(this.#context, keyOf(this.#options));
+    const told = adviser === null ? outcome : advisedRow(outcome, adviser);
+    if (this.#isJson) this.#line({ done: true, ...told, runId: this.#id, text: this.#text });
+    if (adviser === null) return EXIT.ok;
     const why = [textOf(error) ?? 'it was not said why', ...(textOf(code) === null ? [] : [`(${code})`])].join(' ');
-    const { globals } = this.#context;
-    const run =
-      textOf(remedy) === null ? tailCommand(this.#context, this.#options) : withPlace(String(remedy), globals);
-    output.err(`latchkey: the agent did not finish\n  why: ${escapeText(why)}\n${remedyText(run)}\n`);
+    const { run, advised } = adviceOf(outcome, adviser);
+    const theirs = advised === null ? '' : `${hung(`  it advises: ${advised}`, 5, output.errorWidth)}\n`;
+    const own = remedyText(run ?? tailCommand(this.#context, this.#options));
+    output.err(`${failureLines('the agent did not finish', why, output)}${theirs}${own}\n`);
     return EXIT.failed;
   }
 

@@ -95,7 +95,9 @@ export async function gatewayStatus(context: Context): Promise<number> {
     command: { stateDir, from, profile },
     ...hostOf(context, run, ports),
   };
-  print(context, found, () => renderParts(partsOf(context, found), painter(context.output.colour)));
+  print(context, found, () =>
+    renderParts(partsOf(context, found), painter(context.output.colour), context.output.width),
+  );
   return found.ok ? EXIT.ok : EXIT.failed;
 }
 

@@ -44,7 +44,7 @@ function notes(context: Context, models: readonly Row[], unlisted: readonly Row[
   });
   const unpriced = models.some((row) => costOf(row) === 'unknown');
   const price = `Under a bound in money a model of unknown price is not called: declare its cost (${PAGE}).\n`;
-  return `${unpriced ? `\n${price}` : ''}${parts.length === 0 ? '' : `\n${renderParts(parts, painter(context.output.colour))}`}`;
+  return `${unpriced ? `\n${price}` : ''}${parts.length === 0 ? '' : `\n${renderParts(parts, painter(context.output.colour), context.output.width)}`}`;
 }
 
 function render(context: Context, models: readonly Row[], unlisted: readonly Row[]): string {

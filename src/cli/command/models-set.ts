@@ -1,6 +1,7 @@
 import { EXIT, Failure } from '../../system/failure.ts';
 import { claimText, escapeText, nearest, shellWord } from '../../system/text.ts';
 import type { Context } from '../context.ts';
+import { failureLines } from '../margin.ts';
 import { withGateway, withOwnGateway } from '../reach.ts';
 import { remedyText } from '../remedy.ts';
 import { isDown } from '../unanswered.ts';
@@ -46,7 +47,7 @@ export async function modelsSet(context: Context, [model = '']: readonly string[
       ? (keylessHere(context, named, declared, tools.VARIABLES) ?? unlisted(context, named, declaredIn(models)))
       : told && warningOf(context, named, told, tools.VARIABLES);
   if (warning !== null)
-    context.output.err(`latchkey: ${warning.what}\n  why: ${escapeText(warning.why)}\n${remedyText(warning.run)}\n`);
+    context.output.err(`${failureLines(warning.what, warning.why, context.output)}${remedyText(warning.run)}\n`);
   return exit;
 }
 

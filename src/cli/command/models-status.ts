@@ -75,7 +75,7 @@ function render(context: Context, status: Row, probes: readonly Row[] | null): s
     ...textsOf(status.warnings).map((warning) => warn('model', warning, DECLARE)),
     ...(probes ?? []).map((row) => probePart(context, row, status)),
   ];
-  return `${head.join('\n')}\n\n${renderParts(parts, paint)}`;
+  return `${head.join('\n')}\n\n${renderParts(parts, paint, context.output.width)}`;
 }
 
 const DECLARE = `declare the model in models.providers, with reasoning: true where it thinks: ${PAGE}`;

@@ -1,6 +1,6 @@
 import { escapeText } from '../../system/text.ts';
-import type { Globals } from '../context.ts';
-import { withPlace } from '../remedy.ts';
+import { type Adviser, adviceOf } from '../advice.ts';
+import { hung } from '../margin.ts';
 import { recordsOf, textOf } from '../value.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -42,21 +42,26 @@ export class RunEnds {
   }
 }
 
-/** What became of the run, and what helps, on one line each; for people. */
-export function endLines(end: Row, globals: Globals): readonly string[] {
-  const why = textOf(end.text);
-  const remedy = textOf(end.remedy);
+/**
+ * What became of the run, and what helps, for people: lines without their ends. What others say goes on behind a bar.
+ * @param columns that a line may take; `null`: no terminal shows it
+ */
+export function endLines(end: Row, adviser: Adviser, columns: number | null): readonly string[] {
+  const line = (text: string) => hung(text, 2, columns).split('\n');
   switch (end.kind) {
-    case 'error':
+    case 'error': {
+      const { run, advised } = adviceOf(end, adviser);
       return [
-        `the run failed: ${escapeText(why ?? textOf(end.code) ?? 'it was not said why')}`,
-        ...(remedy === null ? [] : [`run: ${escapeText(withPlace(remedy, globals))}`]),
+        ...line(`the run failed: ${escapeText(textOf(end.text) ?? textOf(end.code) ?? 'it was not said why')}`),
+        ...(advised === null ? [] : line(`it advises: ${advised}`)),
+        ...(run === null ? [] : [`run: ${escapeText(run)}`]),
       ];
+    }
     case 'interrupted':
       return ['the run was interrupted: the gateway ended while the agent worked'];
     case 'aborted':
       return ['the run was aborted: somebody stopped it'];
     default:
-      return [`the run ended: ${escapeText(String(end.kind))}`];
+      return line(`the run ended: ${escapeText(String(end.kind))}`);
   }
 }

@@ -1,5 +1,5 @@
 import { escapeText } from '../../system/text.ts';
-import type { Globals } from '../context.ts';
+import { type Adviser, advisedRow } from '../advice.ts';
 import { numberOf, recordOf, recordsOf, textOf } from '../value.ts';
 import { timeOf } from './sessions.ts';
 import { CUT, endLines } from './sessions-end.ts';
@@ -16,23 +16,23 @@ export interface Writer {
   end(rows: number): void;
 }
 
-export function writerOf(format: string, write: (text: string) => void, globals: Globals): Writer {
-  return format === 'markdown' ? markdown(write, globals) : jsonl(write);
+export function writerOf(format: string, write: (text: string) => void, adviser: Adviser): Writer {
+  return format === 'markdown' ? markdown(write, adviser) : jsonl(write, adviser);
 }
 
 /** One object a line: the session, its rows as they are stored, ends of runs that came to nothing, and the end. */
-function jsonl(write: (text: string) => void): Writer {
+function jsonl(write: (text: string) => void, adviser: Adviser): Writer {
   const line = (value: unknown) => write(`${JSON.stringify(value)}\n`);
   return {
     begin: (place) => line({ type: 'session', version: 1, ...place }),
     row: (row) => line({ type: 'row', ...row }),
-    ended: (end) => line({ type: 'run', ...end }),
+    ended: (end) => line({ type: 'run', ...advisedRow(end, adviser) }),
     end: (rows) => line({ type: 'end', rows }),
   };
 }
 
 /** To be read by people. What was said stands as it is, quoted, so that nothing in it looks like another message. */
-function markdown(write: (text: string) => void, globals: Globals): Writer {
+function markdown(write: (text: string) => void, adviser: Adviser): Writer {
   return {
     begin({ key, sessionId, droppedRows }) {
       const gone = droppedRows === 0 ? '' : `\nThe first ${droppedRows} rows were taken away.\n`;
@@ -48,7 +48,7 @@ function markdown(write: (text: string) => void, globals: Globals): Writer {
       }
     },
     ended(end) {
-      write(`\n${endLines(end, globals).map(quotedAside).join('\n')}\n`);
+      write(`\n${endLines(end, adviser, null).map(quotedAside).join('\n')}\n`);
     },
     end: (rows) => write(`\n---\n\n${rows} rows, whole.\n`),
   };

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { codeOf, EXIT, Failure } from '../../system/failure.ts';
 import { StreamFile } from '../../system/stream-file.ts';
 import { shellWord } from '../../system/text.ts';
+import { adviserOf } from '../advice.ts';
 import type { Context } from '../context.ts';
 import { type Call, withGateway } from '../reach.ts';
 import { numberOf, recordOf, recordsOf, textOf } from '../value.ts';
@@ -37,9 +38,10 @@ export async function exportSession(
   const directory = textOf(options.attachments) === null ? null : resolve(String(options.attachments));
   const isForced = options.force === true;
   if (out !== null && !isForced && existsSync(out)) throw taken(context, out, key);
+  const adviser = await adviserOf(context, key);
   const file = out === null ? null : opened(out, isForced);
   const sink = (text: string) => (file === null ? context.output.out(text) : file.write(text));
-  const writer = writerOf(textOf(options.format) ?? 'jsonl', sink, context.globals);
+  const writer = writerOf(textOf(options.format) ?? 'jsonl', sink, adviser);
   const contents = directory === null ? null : new Contents(directory);
   let isStopped = false;
   const stop = () => {

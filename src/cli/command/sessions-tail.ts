@@ -1,6 +1,8 @@
 import { EXIT } from '../../system/failure.ts';
 import { escapeLines, escapeText } from '../../system/text.ts';
+import { type Adviser, advisedRow, adviserOf } from '../advice.ts';
 import type { Context } from '../context.ts';
+import { hung, Margin } from '../margin.ts';
 import { painter } from '../output.ts';
 import { renderBytes } from '../part.ts';
 import { type Call, withGateway } from '../reach.ts';
@@ -18,7 +20,7 @@ const POLL_MS = 1_000;
 /** `latchkey sessions tail [KEY] [--follow]`: with `--json` one object a line, the last with `"done": true`. */
 export async function tail(context: Context, [key = 'main']: readonly string[], options: Row): Promise<number> {
   const limit = countOf(context, options.limit, LIMIT);
-  const shown = new Shown(context);
+  const shown = new Shown(await adviserOf(context, key));
   let isOver = options.follow !== true;
   const stop = () => {
     isOver = true;
@@ -51,13 +53,15 @@ async function page(call: Call, sessionKey: string, limit: number): Promise<Row>
 /** What was printed so far: each message once. */
 class Shown {
   readonly #context: Context;
+  readonly #adviser: Adviser;
   #conversation: string | null = null;
   #seq = 0;
   #ends = new RunEnds();
   #count = 0;
 
-  constructor(context: Context) {
-    this.#context = context;
+  constructor(adviser: Adviser) {
+    this.#context = adviser.context;
+    this.#adviser = adviser;
   }
 
   take(answer: Row): void {
@@ -85,23 +89,26 @@ class Shown {
     const paint = painter(output.colour);
     const text = recordsOf(message.content)
       .flatMap((part) => textOf(part.text) ?? besides(part))
-      .join('\n')
-      .split('\n')
-      // Nothing within a message stands where the head of one stands, or looks like it: it could pretend to be another.
-      .map((line) => `  ${escapeLines(line)}`)
       .join('\n');
     const from = textOf(recordOf(message.__openclaw).senderId) ?? textOf(message.toolName);
     const who = escapeText(`${textOf(message.role) ?? '?'}${from === null ? '' : ` ${from}`}`);
     const cut = message.stopReason === CUT ? `${paint('yellow', '[cut off here]')}\n` : '';
-    output.out(`${paint('dim', timeOf(message.timestamp))} ${paint('bold', who)}\n${text}\n${cut}\n`);
+    const { width = null } = output;
+    const time = timeOf(message.timestamp);
+    const [first = '', ...rest] = hung(`${time} ${who}`, 2, width).split('\n');
+    const head = [`${paint('dim', time)} ${paint('bold', first.slice(time.length + 1))}`, ...rest].join('\n');
+    output.out(`${head}\n${behind(text, width)}\n${cut}\n`);
   }
 
   /** In brackets, where nothing that was said can stand. */
   #end(end: Row | null): void {
     if (end === null) return;
     const { output, globals } = this.#context;
-    if (globals.json === true) return output.out(`${JSON.stringify({ event: 'run', ...end })}\n`);
-    const text = endLines(end, globals).join('\n ');
+    if (globals.json === true)
+      return output.out(`${JSON.stringify({ event: 'run', ...advisedRow(end, this.#adviser) })}\n`);
+    // A bracket is before and behind it.
+    const columns = output.width == null ? null : output.width - 2;
+    const text = endLines(end, this.#adviser, columns).join('\n ');
     output.out(`${painter(output.colour)('yellow', `[${text}]`)}\n\n`);
   }
 
@@ -109,6 +116,12 @@ class Shown {
     if (this.#context.globals.json === true)
       this.#context.output.out(`${JSON.stringify({ done: true, messages: this.#count })}\n`);
   }
+}
+
+/** Nothing within a message stands where the head of one stands, or looks like it: it could pretend to be another. */
+function behind(text: string, width: number | null): string {
+  const said = escapeLines(text);
+  return width === null ? said.replaceAll(/^/gm, '  ') : new Margin(width).set(said);
 }
 
 /** What there is in a message besides text. */

@@ -1,5 +1,6 @@
 import { EXIT, Failure } from '../../system/failure.ts';
 import { escapeText, shellWord } from '../../system/text.ts';
+import { type Adviser, advisedRow, adviserOf } from '../advice.ts';
 import { type Context, print } from '../context.ts';
 import { painter } from '../output.ts';
 import { renderBytes } from '../part.ts';
@@ -10,6 +11,8 @@ import { endLines } from './sessions-end.ts';
 type Row = Readonly<Record<string, unknown>>;
 
 const LIMIT = 50;
+/** Columns before what is shown of one. */
+const INDENT = 14;
 
 /** `latchkey sessions list`: the newest first. */
 export async function list(context: Context, _args: readonly string[], options: Row): Promise<number> {
@@ -85,7 +88,9 @@ export async function show(context: Context, [key = 'main']: readonly string[]):
   const { session, earlier } = recordOf(await callGateway(context, 'sessions.describe', { key }));
   if (session === null) throw unknown(context, key);
   const row = recordOf(session);
-  print(context, { session, earlier }, () => {
+  const adviser = row.lastRunEnd === undefined ? null : await adviserOf(context, key);
+  const told = adviser === null ? row : { ...row, lastRunEnd: advisedRow(recordOf(row.lastRunEnd), adviser) };
+  print(context, { session: told, earlier }, () => {
     const text = (name: string) => escapeText(String(row[name] ?? ''));
     const lines = [
       ['session', text('key')],
@@ -105,7 +110,7 @@ export async function show(context: Context, [key = 'main']: readonly string[]):
       ],
       ['queue', text('effectiveQueueMode')],
       ['state', escapeText(stateOf(row))],
-      ...endOf(row, context),
+      ...(adviser === null ? [] : endOf(row, adviser)),
       ...recordsOf(earlier).map((one, at) => [
         at === 0 ? 'earlier' : '',
         `${escapeText(textOf(one.sessionId) ?? '?')}  reset ${timeOf(one.resetAt)}, ${renderBytes(numberOf(one.bytes) ?? 0)}`,
@@ -114,16 +119,16 @@ export async function show(context: Context, [key = 'main']: readonly string[]):
         ? []
         : [['', `to read one: ${context.command} sessions export ${shellWord(key)} --id ID`]]),
     ];
-    return `${lines.map(([name = '', value = '']) => `${name.padEnd(13)} ${value}`).join('\n')}\n`;
+    return `${lines.map(([name = '', value = '']) => `${name.padEnd(INDENT)}${value}`).join('\n')}\n`;
   });
   return EXIT.ok;
 }
 
 /** Why its last run came to nothing, and what helps. */
-function endOf(row: Row, { globals }: Context): readonly (readonly [string, string])[] {
-  return row.lastRunEnd === undefined
-    ? []
-    : endLines(recordOf(row.lastRunEnd), globals).map((line) => ['', line] as const);
+function endOf(row: Row, adviser: Adviser): readonly (readonly [string, string])[] {
+  const { width } = adviser.context.output;
+  const columns = width == null ? null : width - INDENT;
+  return endLines(recordOf(row.lastRunEnd), adviser, columns).map((line) => ['', line] as const);
 }
 
 export function unknown(context: Context, key: string): Failure {

@@ -148,7 +148,7 @@ async function deepParts(context: Context, call: Call, found: Found): Promise<re
 }
 
 function renderDeep(context: Context, parts: readonly Part[] | null): string {
-  return parts === null ? '' : `\n${renderParts(parts, painter(context.output.colour))}`;
+  return parts === null ? '' : `\n${renderParts(parts, painter(context.output.colour), context.output.width)}`;
 }
 
 function rows(pairs: readonly (readonly [string, string])[]): string {

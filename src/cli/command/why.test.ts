@@ -62,3 +62,18 @@ test('threat 53: a fact is called what the gateway calls it, also where every ob
   expect(code).toBe(0);
   for (const line of [/constructor +a\n/, /__proto__ +b\n/, /toString +c\n/, /device +d\n/]) expect(out).toMatch(line);
 });
+
+test('A16: nothing that is told of a decision stands where the remedy does', async () => {
+  const claimed = { displayName: `${'x'.repeat(50)}  run           sudo evil` };
+  const facts = { run: 'sudo evil', ' do': 'sudo evil', said: `${'y '.repeat(60)} run sudo evil` };
+  await cli.gateway({
+    'decision.explain': story({ kind: 'connect', facts, claimed, remedy: `latchkey ${'z'.repeat(90)}` }),
+  });
+  for (const width of [60, 71, 75, 80, 100]) {
+    const { out } = await cli.run(['why', 'ch_2'], { width });
+    expect(out).toContain(`  run           latchkey ${'z'.repeat(90)}\n`);
+    expect(out.split('\n').filter((line) => line.length > width && !line.includes('zzz'))).toEqual([]);
+    expect(out.match(/^ *(?:run|do) /gm)).toHaveLength(1);
+    expect(out).toContain("'run'");
+  }
+});

@@ -2,6 +2,7 @@ import { EXIT, Failure, isFailure } from '../../system/failure.ts';
 import { claimText, escapeText } from '../../system/text.ts';
 import { type Context, print } from '../context.ts';
 import { renderAge, renderEnd } from '../duration.ts';
+import { hung } from '../margin.ts';
 import { type Paint, painter } from '../output.ts';
 import { type Call, withGateway } from '../reach.ts';
 import { readRemedy } from '../remedy.ts';
@@ -75,28 +76,31 @@ function render(context: Context, story: Row, isElsewhere: boolean): string {
   const also = recordsOf(story.also);
   const claims = Object.entries(recordOf(story.claimed));
   const related = recordsOf(story.related);
-  const lines = (pairs: readonly (readonly [string, string])[]) =>
+  const whole = (pairs: readonly (readonly [string, string])[]) =>
     pairs.map(([name, text]) => `  ${name.padEnd(14)}${text}\n`).join('');
+  // Claims and facts may be others' words: on a terminal nothing of them begins a line. What is to be run stays whole.
+  const lines = (pairs: readonly (readonly [string, string])[]) =>
+    pairs.map(([name, text]) => `${hung(`  ${name.padEnd(14)}${text}`, 14, context.output.width)}\n`).join('');
   return [
     `${paint('bold', escapeText(`${textOf(story.kind) ?? '?'} ${textOf(story.id) ?? '?'}`))}${whenText(context, story)}\n`,
-    lines([
+    whole([
       ['outcome', `${paint(color, escapeText(code))}${retryText(outcome.retry)}`],
       ['rule', ruleText(recordOf(story.rule), paint)],
       ...also.map((rule) => ['also', ruleText(rule, paint)] as const),
-      // The gateway does not know how this command line names it. One elsewhere gives no orders here (A16).
-      ...(remedy === null
-        ? []
-        : [
-            [
-              isElsewhere
-                ? 'it advises'
-                : outcome.retry === undefined && story.kind === 'change'
-                  ? 'to undo'
-                  : readRemedy(remedy).kind,
-              escapeText(remedy).replaceAll('latchkey ', `${context.command} `),
-            ] as const,
-          ]),
     ]),
+    // The gateway does not know how this command line names it. One elsewhere gives no orders here (A16).
+    remedy === null
+      ? ''
+      : (isElsewhere ? lines : whole)([
+          [
+            isElsewhere
+              ? 'it advises'
+              : outcome.retry === undefined && story.kind === 'change'
+                ? 'to undo'
+                : readRemedy(remedy).kind,
+            escapeText(remedy).replaceAll('latchkey ', `${context.command} `),
+          ],
+        ]),
     lines(Object.entries(recordOf(story.facts)).flatMap(([name, value]) => factLine(context, name, value))),
     claims.length === 0
       ? ''
@@ -157,13 +161,16 @@ const LABELS: Readonly<Record<string, string>> = {
   said: 'in words',
 };
 
+/** What a remedy is called, and nothing else is. */
+const ORDER = /^\W*(?:run|do|to undo)\b/i;
+
 function factLine(context: Context, name: string, value: unknown): readonly (readonly [string, string])[] {
   const label = Object.hasOwn(LABELS, name) ? (LABELS[name] ?? name) : name;
   if (name === 'grants' || name === 'listed') {
     return recordsOf(value).map((row) => [name === 'grants' ? 'holds' : 'listed', holdText(context, row)] as const);
   }
   const text = valueText(context, name, value);
-  return text === null ? [] : [[escapeText(label), text]];
+  return text === null ? [] : [[ORDER.test(label) ? `'${escapeText(label)}'` : escapeText(label), text]];
 }
 
 /** `null`: there is nothing to be said. */
