@@ -68,6 +68,26 @@ test('threat 40: one event with thousands of calls is not read', async () => {
   expect(await failed(await modelAt(says(googleParts(parts)), 'google'))).toMatchObject({ kind: 'malformed' });
 });
 
+test("threat 40: a path of millions of steps to a piece of a call's arguments is not read", async () => {
+  const begun = googleParts([{ functionCall: { name: 'look', willContinue: true } }]);
+  const piece = (jsonPath: string) =>
+    googleParts([{ functionCall: { partialArgs: [{ jsonPath, numberValue: 1 }], willContinue: true } }]);
+  const end = googleParts([{ functionCall: {} }], { finishReason: 'STOP' });
+  const deep = piece(`$${'.a'.repeat(400_000)}`);
+  for (const event of [deep, deep.replace('jsonPath', 'json\\u0050ath')]) {
+    const failure = await failed(await modelAt(says(begun + event + end), 'google'));
+    expect(failure).toMatchObject({
+      kind: 'malformed',
+      why: 'an event has a path of more than 64 steps or 1024 bytes',
+    });
+  }
+  const { parts, error } = await heard(
+    (await modelAt(says(begun + piece('$.rows[0].a') + end), 'google')).step(stepOf('hello')),
+  );
+  expect(error).toBeNull();
+  expect(parts[0]).toMatchObject({ kind: 'tool', input: { rows: [{ a: 1 }] } });
+});
+
 test('threat 40: a step that calls more tools than any model does is none, in the shape of each provider', async () => {
   const count = CALLS_MAX + 1;
   const each = (of: (n: number) => string) => Array.from({ length: count }, (_, n) => of(n)).join('');
@@ -145,6 +165,22 @@ test('rule: what providers do send is read: large events, comments, line ends of
     const { text: told, error } = await heard((await modelAt(says(text.replaceAll('\n', end)))).step(stepOf('hello')));
     expect([told, error]).toEqual(['good day', null]);
   }
+});
+
+test('rule: a last event without its empty line, and a prompt repeated in numbers, are read; a cut event is not', async () => {
+  const usage = { prompt_tokens: 7, completion_tokens: 3 };
+  const last = JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], usage });
+  const ids = Array.from({ length: 40_000 }, (_, i) => i);
+  const first = data({ prompt_token_ids: ids, choices: [{ index: 0, delta: { content: 'good day' } }] });
+  for (const end of ['\n', '']) {
+    const { parts, text, error } = await heard(
+      (await modelAt(says(`${first}data: ${last}${end}`))).step(stepOf('hello')),
+    );
+    expect([text, error]).toEqual(['good day', null]);
+    expect(parts.at(-2)).toMatchObject({ kind: 'usage', usage: { input: 7, output: 3 } });
+  }
+  const cut = await failed(await modelAt(says(`${first}data: ${last.slice(0, -1)}\n`)));
+  expect(cut).toMatchObject({ kind: 'truncated' });
 });
 
 // ---- what is longer than anybody takes ------------------------------------------------------------------------------------
@@ -304,4 +340,51 @@ test('rule: arguments that nest too deep to be walked are no call', async () => 
   const call = callIn(0, { function: { name: 'look', arguments: nested } });
   const failure = await failed(await modelAt(says(chunk({ tool_calls: [call] }) + chunk({}, 'tool_calls'))));
   expect(failure).toMatchObject({ kind: 'malformed', began: false });
+});
+
+/** An answer of Anthropic's in blocks of this kind: each a list of deltas. */
+function blocksOf(blocks: readonly { readonly thinks?: boolean; readonly deltas: readonly string[] }[]): string {
+  const each = blocks.map(({ thinks = false, deltas }, index) => {
+    const content_block = thinks ? { type: 'thinking', thinking: '', signature: '' } : { type: 'text', text: '' };
+    const said = deltas.map((text) => {
+      const delta = thinks ? { type: 'thinking_delta', thinking: text } : { type: 'text_delta', text };
+      return data({ type: 'content_block_delta', index, delta });
+    });
+    const start = data({ type: 'content_block_start', index, content_block });
+    return [start, ...said, data({ type: 'content_block_stop', index })].join('');
+  });
+  const end = data({ type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 1 } });
+  return [data(started), ...each, end, data({ type: 'message_stop' })].join('');
+}
+
+const toldOf = (parts: readonly Part[], kind: 'text' | 'reasoning') =>
+  parts.map((part) => (part.kind === kind ? part.delta : '')).join('');
+
+test('threat 53: an answer in several texts is told in order, and a key over two of them is not', async () => {
+  const half = KEY.length / 2;
+  const answer = blocksOf([
+    { deltas: ['Delete the old files'] },
+    { thinks: true, deltas: ['thoughts', ' '] },
+    { deltas: [', keep the new ones and ', 'cats'] },
+    { thinks: true, deltas: [`too: ${KEY.slice(0, half)}`] },
+    { deltas: [' and dogs. ', KEY.slice(0, half)] },
+    { thinks: true, deltas: [`${KEY.slice(half)}.`] },
+    { deltas: [KEY.slice(half), ' Does'] },
+  ]);
+  const { parts, error } = await heard((await modelAt(says(answer), 'anthropic')).step(stepOf('hello')));
+  expect(error).toBeNull();
+  const text = 'Delete the old files, keep the new ones and cats and dogs. [redacted] Does';
+  expect(toldOf(parts, 'text')).toBe(text);
+  expect(toldOf(parts, 'reasoning')).toBe('thoughts too: [redacted].');
+  const end = parts.at(-1);
+  const content = end?.kind === 'finish' ? end.message.content : [];
+  const texts = content.filter(({ kind }) => kind === 'text');
+  expect(texts.map((part) => ('text' in part ? part.text : '')).join('')).toBe(text);
+});
+
+test('rule: what was kept back of a text is told before the call that follows it', async () => {
+  const answer = chunk({ content: 'I look at cats' }) + chunk({ tool_calls: [callIn(0)] }) + chunk({}, 'tool_calls');
+  const { parts } = await heard((await modelAt(says(answer))).step(stepOf('hello')));
+  const at = parts.findIndex(({ kind }) => kind === 'tool');
+  expect(toldOf(parts.slice(0, at), 'text')).toBe('I look at cats');
 });

@@ -4,6 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import type { ModelFailure } from '../../src/runtime/model/failure.ts';
+import { listed } from '../../src/runtime/model/listing.ts';
 import { detectLocal } from '../../src/runtime/model/local.ts';
 import type { AssistantMessage } from '../../src/runtime/model/model.ts';
 import { remoteModel } from '../../src/runtime/model/remote.ts';
@@ -243,4 +244,43 @@ test('rule: servers of this host are asked at once, and only what lists models i
   const found = await detectLocal(servers, { clock: systemClock, deadlineMs: 1_000 });
   expect(found).toMatchObject([{ name: 'good', isLocal: true, keyFrom: null, models: [{ id: 'm-1' }, { id: 'm-2' }] }]);
   expect(found.length).toBe(1);
+});
+
+test('threat 53: a list of models tells no key, in an id or an owner, and nothing that a shell takes for more than a name', async () => {
+  const good = [
+    'openai/gpt-5',
+    'llama3.2:3b',
+    'accounts/x/models/y',
+    'qwen2.5-coder@q4_k_m',
+    'hf.co/a/b:Q4_K_M',
+    'c4ai-command-r+',
+    '@cf/meta/llama-3-8b',
+    '/models/tiny_1.gguf',
+    './x.gguf',
+  ];
+  const bad = [
+    '$(id)',
+    '`id`',
+    'a;b',
+    "a'b",
+    'a"b',
+    'a b',
+    'a\nb',
+    'a|b',
+    'a>b',
+    'a&b',
+    '--json',
+    '-x',
+    '',
+    'ä',
+    '\u001b[2J',
+  ];
+  const told = [KEY, `models/${KEY}`, 'sesame-4711', 'openai/sesame-4711:free'];
+  const data = [...bad, ...told, 'x'.repeat(257), ...good].map((id) => ({ id, owned_by: id }));
+  const { url } = await at((_request, response) => void response.end(JSON.stringify({ data: [...data, { id: 7 }] })));
+  const headers = { authorization: `Bearer ${KEY}`, 'x-door': 'Token word=sesame-4711' };
+  const listing = await listed(url, headers, new AbortController().signal);
+  expect(listing).toMatchObject({ ok: true, ids: good });
+  const owners = listing.ok ? listing.owners : [];
+  expect(owners).toEqual([...bad, 'x'.repeat(257), ...good]);
 });

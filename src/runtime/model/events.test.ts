@@ -51,3 +51,22 @@ test('A16: an event is looked at as a whole, over its lines, and the next one by
   expect(() => handed(`data: {"a":[${calls},\ndata: ${calls}]}\n\n`, 999)).toThrow(/more than 1024 entries/);
   expect(handed(`data: {"a":[${calls}]}\n\n`.repeat(3), 999).length).toBe(3);
 });
+
+test('rule: the last event goes on without the empty line behind it, where it is whole', () => {
+  const ended = (text: string, size: number) => {
+    const events = new Events();
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; at += size) for (const _ of events.take(bytes.subarray(at, at + size)));
+    const last = events.end();
+    return last === null ? null : Buffer.from(last).toString();
+  };
+  for (const size of [1, 3, 1_000]) {
+    for (const end of ['', '\n', '\r', '\r\n', '\n: so it is', '\nevent: x\n']) {
+      expect(ended(`data: {"a":0}\n\ndata: {"a":\ndata: 1}${end}`, size)).toBe('data: {"a":\ndata: 1}\n\n');
+    }
+    for (const cut of ['data: {"a":1', 'data: {"a":"}\n', 'data: [{}\n', 'data: 1\n', 'da', 'data:', ': {}', '']) {
+      expect(ended(`data: {"a":0}\n\n${cut}`, size)).toBeNull();
+    }
+  }
+  expect(() => ended(`data: {"a":[${'{},'.repeat(1_100)}1]}`, 64)).toThrow(TooMuch);
+});

@@ -25,7 +25,7 @@ export class TooMuch extends Error {
 /**
  * The events of a stream (`text/event-stream`), looked at before a client library takes them: whole, of bounded size and
  * shape, a few at a time, with line ends of one kind, and of each event its data alone, as no client library here asks for
- * more. An event that has no end is none.
+ * more. An event that has no end is none; some servers leave the empty line out behind the last one.
  */
 export class Events {
   /** The line that has no end yet. It may come byte by byte: it is no list of what came. */
@@ -56,6 +56,14 @@ export class Events {
       [piece, size, count] = [[], 0, 0];
     }
     if (count > 0) yield Buffer.concat(piece);
+  }
+
+  /** At the good end of a stream: the event that lacks nothing but the empty line behind it. @throws TooMuch */
+  end(): Uint8Array | null {
+    if (this.#lineBytes > 0) this.#endLine(new Uint8Array(0));
+    const { isWhole } = this.#shape;
+    const event = this.#endEvent();
+    return event === null || !isWhole ? null : Buffer.concat(event);
   }
 
   *#eventsIn(bytes: Uint8Array): Generator<readonly Uint8Array[]> {

@@ -1,8 +1,15 @@
 import { codeOf } from '../../system/failure.ts';
 import type { FailureKind } from './failure.ts';
+import { secretsOf } from './header.ts';
+import { Hush } from './hush.ts';
 
 const ANSWER_BYTES_MAX = 1024 * 1024;
 const MODELS_MAX = 500;
+/**
+ * What models are called, and nothing that a shell or a terminal takes for more: `openai/gpt-5`, `llama3.2:3b`,
+ * `qwen2.5-coder@q4_k_m`, `hf.co/a/b:Q4_K_M`, `@cf/x/y`, `/models/x.gguf`. People copy them into commands.
+ */
+const ID = /^[\w.@/][\w.@/:+-]{0,255}$/;
 
 /** Why a server gave no list of its models. */
 export interface ListFailure {
@@ -21,7 +28,7 @@ export type Listing =
     }
   | ({ readonly ok: false } & ListFailure);
 
-/** The models that a compatible server lists. Never throws. */
+/** The models that a compatible server lists, without those that tell what it was sent in a header. Never throws. */
 export async function listed(
   baseUrl: string,
   headers: Readonly<Record<string, string>>,
@@ -36,8 +43,10 @@ export async function listed(
     const text = await textOf(response.body);
     const rows = text === null ? null : rowsIn(JSON.parse(text));
     if (rows === null) return MALFORMED;
-    const owners = rows.map(({ owned_by }) => owned_by).filter((owner) => typeof owner === 'string');
-    return { ok: true, ids: idsOf(rows), owners };
+    const hush = new Hush(Object.values(headers).flatMap(secretsOf));
+    const isToTell = (value: unknown): value is string => typeof value === 'string' && hush.whole(value) === value;
+    const ids = rows.map(({ id }) => id).filter((id): id is string => isToTell(id) && ID.test(id));
+    return { ok: true, ids: ids.slice(0, MODELS_MAX), owners: rows.map(({ owned_by }) => owned_by).filter(isToTell) };
   } catch (error) {
     if (signal.aborted) return { ok: false, failure: 'idle', why: 'it gave no list in the time it had' };
     if (error instanceof SyntaxError) return MALFORMED;
@@ -93,11 +102,4 @@ export function rowsIn(value: unknown): readonly Readonly<Record<string, unknown
   const data = typeof value === 'object' && value !== null && 'data' in value ? value.data : null;
   if (!Array.isArray(data)) return null;
   return data.filter((row) => typeof row === 'object' && row !== null);
-}
-
-function idsOf(rows: readonly Readonly<Record<string, unknown>>[]): readonly string[] {
-  return rows
-    .map(({ id }) => id)
-    .filter((id): id is string => typeof id === 'string' && /^[\x21-\x7e]{1,256}$/.test(id))
-    .slice(0, MODELS_MAX);
 }

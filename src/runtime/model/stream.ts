@@ -164,7 +164,6 @@ interface Block {
   /** As it came: what is signed is sent back unchanged. */
   text: string;
   keep: Keep | null;
-  readonly hush: Hush;
 }
 
 /** What the model has said so far, block by block, as the next step sends it back. */
@@ -173,16 +172,19 @@ class Said {
   readonly #wire: Pick<Wire, 'hush' | 'fail'>;
   readonly #order: (Block | ToolCall)[] = [];
   readonly #open = new Map<string, Block>();
+  /** One for all blocks of a kind: they are told as one text, and half of a secret may stand in each of two. */
+  readonly #hush: Readonly<Record<Block['kind'], Hush>>;
 
   constructor(kind: ProviderKind, wire: Pick<Wire, 'hush' | 'fail'>) {
     this.#kind = kind;
     this.#wire = wire;
+    this.#hush = { text: wire.hush(), reasoning: wire.hush() };
   }
 
   /** What was kept back of it, at its end. */
   rest(): readonly Part[] {
-    return [...this.#open.values()].flatMap(({ kind, hush }) => {
-      const delta = hush.rest();
+    return (['reasoning', 'text'] as const).flatMap((kind) => {
+      const delta = this.#hush[kind].rest();
       return delta === '' ? [] : { kind, delta };
     });
   }
@@ -211,10 +213,13 @@ class Said {
   }
 
   get content(): readonly Content[] {
+    const blocks = this.#order.filter((entry): entry is Block => entry.kind === 'text');
+    const told = this.#hush.text.each(blocks.map(({ text }) => text));
+    const texts = new Map(blocks.map((block, at) => [block, told[at] ?? '']));
     return this.#order.flatMap((entry): Content[] => {
       if (entry.kind === 'tool') return [entry];
-      const { kind, keep, hush } = entry;
-      const text = kind === 'text' ? hush.whole(entry.text) : entry.text;
+      const { kind, keep } = entry;
+      const text = texts.get(entry) ?? entry.text;
       if (text === '' && keep === null) return [];
       return [{ kind, text, ...(keep === null ? {} : { keep }) } satisfies TextPart | ReasoningPart];
     });
@@ -231,7 +236,7 @@ class Said {
     const id = `${kind} ${part.id}`;
     let block = this.#open.get(id);
     if (block === undefined) {
-      block = { kind, text: '', keep: null, hush: this.#wire.hush() };
+      block = { kind, text: '', keep: null };
       this.#open.set(id, block);
       this.#order.push(block);
     }
@@ -239,7 +244,7 @@ class Said {
     if (keep !== null) block.keep = { by: keep.by, data: merged(block.keep?.data ?? {}, keep.data) };
     if (part.delta === undefined || part.delta === '') return null;
     block.text += part.delta;
-    const delta = block.hush.take(part.delta);
+    const delta = this.#hush[kind].take(part.delta);
     return delta === '' ? null : { kind, delta };
   }
 

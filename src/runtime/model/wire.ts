@@ -199,6 +199,8 @@ export class Wire {
       }
       await others();
     }
+    const last = events.end();
+    if (last !== null) yield last;
     this.#whole = true;
     this.#cancelWatch();
   }
