@@ -130,15 +130,22 @@ describe('A7, A17 what the log tells, and to whom', () => {
     expect(lines.join('\n')).not.toContain(code);
   });
 
-  it('threat 36: who asks for it many times at once holds little, and nobody else waits for that', async () => {
+  // How little is held for it: test/fault/large-answers.test.ts.
+  it('threat 36: who asks for it many times at once waits for itself, and nobody else does', async () => {
     const reader = await session(gateway, await paired(await gateway.owner(), [READ]));
-    const answers = Array.from({ length: 200 }, () => reader.partner.call('logs.tail', { cursor: 0, maxBytes: 1e6 }));
     const owner = await gateway.owner();
+    const more = Array.from({ length: 1_000 }, (_, n) => entry(n, { text: 'x'.repeat(900) }));
+    appendFileSync(logOf(gateway), more.join(''));
+    let done = 0;
+    const look = () => {
+      done += 1;
+    };
+    const ask = () => reader.partner.call('logs.tail', { cursor: 0, limit: 5_000, maxBytes: 1_000_000 });
+    const answers = Array.from({ length: 200 }, () => ask().finally(look));
     expect((await owner.ask('logs.tail', { limit: 1 })).lines).toHaveLength(1);
+    expect(done).toBeLessThan(100);
     const all = await Promise.all(answers);
-    const busy = all.filter((answer) => !answer.ok && answer.error.details?.refusal === 'busy');
-    expect(busy.length).toBeGreaterThan(100);
-    expect(all.filter((answer) => answer.ok).length + busy.length).toBe(200);
+    expect(all.map(({ ok }) => ok)).toEqual(all.map(() => true));
     expect((await reader.partner.call('logs.tail', {})).ok).toBe(true);
     reader.partner.end();
   });
