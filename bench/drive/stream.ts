@@ -7,7 +7,7 @@ import { type Line, openBare, openLine } from './socket.ts';
 const SCOPES = ['operator.read', 'operator.write'];
 const WORD_LENGTH = 'words '.length;
 /** Answers in one session: a conversation has a past, but not an endless one. */
-const ANSWERS_A_SESSION = 4;
+const ANSWERS_A_SESSION = 8;
 
 /** What a stream waits for. */
 interface Listening {
@@ -95,6 +95,8 @@ export function streams(job: StreamJob): Load {
   const message = `say ${words} words, one each ${paceMs} ms`;
   const clients: Client[] = [];
   let [round, answers] = [0, 0];
+  /** Answers of each worker, over all rounds: a device begins a bounded number of sessions a day. */
+  const asked: number[] = [];
 
   const open = async (index: number): Promise<Client> => {
     if (via === 'relay') return new Client(await openBare(port));
@@ -105,10 +107,11 @@ export function streams(job: StreamJob): Load {
   function one(index: number, worker: number): Promise<number> {
     if (via === 'proxy') return askModel(port, message, words);
     const client = clients[worker % clients.length] as Client;
-    const nth = Math.floor(index / job.streams);
-    const place = `bench-${process.pid}-${round}-${worker}-${Math.floor(nth / ANSWERS_A_SESSION)}`;
+    const nth = asked[worker] ?? 0;
+    asked[worker] = nth + 1;
+    const place = `bench-${process.pid}-${worker}-${Math.floor(nth / ANSWERS_A_SESSION)}`;
     const key = `agent:${job.agents[worker % job.agents.length]}:${place}`;
-    return client.ask(key, `${place}-${index}`, message, words * WORD_LENGTH);
+    return client.ask(key, `${place}-${round}-${index}`, message, words * WORD_LENGTH);
   }
 
   return {

@@ -10,8 +10,8 @@ import type { Figure } from './figure.ts';
 import { pkcs8 } from './handshake.ts';
 
 const STREAMS = 50;
-/** At most eight runs of one agent are at work at once. */
-const AGENTS = Array.from({ length: 7 }, (_, index) => `a${index}`);
+/** At most four runs of one agent are at work at once for one device. */
+const AGENTS = Array.from({ length: 13 }, (_, index) => `a${index}`);
 
 interface Shape {
   readonly name: string;
@@ -157,7 +157,7 @@ async function measure(place: Place, { isQuick }: { isQuick: boolean }) {
     title: 'Streams',
     how: [
       `Server CPU of the tokens of answers from a model server in another process (Chat Completions as server-sent events over HTTP, one write for each token), the driver in a third. Tokens counted a side, in alternating rounds after one to warm up: ${counts.join('; ')}. Where no pace is named, the tokens come as fast as the model server writes them. The streams of a round begin evenly over the length of an answer.`,
-      "The gateway is asked by `chat.send` over WebSocket under protocol 4, in sessions of at most four answers; a client hears `agent` and `chat` events and takes an answer for whole by its `chat` final. It tells what comes within 50 ms in one `agent` event, each with the whole text so far, as OpenClaw's clients expect. Every client that may read hears every run: with several clients a token is told as many times.",
+      "The gateway is asked by `chat.send` over WebSocket under protocol 4, in sessions of at most eight answers; a client hears `agent` and `chat` events and takes an answer for whole by its `chat` final. It tells what comes within 50 ms in one `agent` event, each with the whole text so far, as OpenClaw's clients expect. Every client that may read hears every run: with several clients a token is told as many times.",
       'Proxy: `node:http` pipes the bytes of the model server to the client, unread and over HTTP. Relay: a `ws` server that commits one small row before it acknowledges the message, parses each token and tells it in an event of its own, without the text so far, to every socket. The relay by the library does the same over the client library with which the gateway speaks to providers: what is left is of the gateway alone. The factors and the milliseconds are aims of our own.',
       'First token: from the request to its first words at the client. The gateway commits twice before it asks the model (the message is accepted; its run begins) and once before it tells the first words, the relay once, the proxy never.',
     ],
