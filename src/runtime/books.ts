@@ -15,7 +15,15 @@ export function booksOf({ store, clock, contents, zone, clean }: TalkOptions, ke
   return {
     agents: () => store.read((tx) => tx.sessions.agents()),
     spenders: () => store.read((tx) => tx.runs.agents()),
-    count: (agent) => store.read((tx) => tx.sessions.count(agent)),
+    newest: (agents, limit) =>
+      store.read(async (tx) => {
+        const all = [...new Set([...agents, ...(await tx.sessions.agents())])];
+        const look = async (agent: string) => {
+          const count = await tx.sessions.count(agent);
+          return { agent, count, sessions: count === 0 ? [] : await tx.sessions.list({ agent, limit }) };
+        };
+        return Promise.all(all.map(look));
+      }),
     conversation: (id) => store.read((tx) => tx.sessions.conversation(id)),
     earlier: (key, limit) => store.read((tx) => tx.sessions.earlier(key, limit)),
     ends: async (runs) => (runs.length === 0 ? new Map() : store.read((tx) => tx.runs.ends(runs))),

@@ -1,7 +1,7 @@
 import type { Instant } from '../core/base/instant.ts';
 import type { Row } from '../core/conversation/row.ts';
 import type { RunEnd } from '../core/conversation/run.ts';
-import type { SessionId, SessionKey } from '../core/conversation/session.ts';
+import type { SessionId, SessionKey, SessionState } from '../core/conversation/session.ts';
 import type { RunId } from '../core/lane/lane.ts';
 import type { Conversation, Spending } from '../store/store.ts';
 
@@ -74,8 +74,11 @@ export interface Books {
   agents(): Promise<readonly string[]>;
   /** Agents of which a run is kept, also those that are no more. */
   spenders(): Promise<readonly string[]>;
-  /** Sessions of an agent. */
-  count(agent: string): Promise<number>;
+  /** Of these agents and of all that have a session: how many, and the latest changed first. One look, for who asks often. */
+  newest(
+    agents: readonly string[],
+    limit: number,
+  ): Promise<readonly { readonly agent: string; readonly count: number; readonly sessions: readonly SessionState[] }[]>;
   /** `null`: there is none, or no more. */
   conversation(id: SessionId): Promise<Conversation | null>;
   /** Conversations under a key that were reset, the newest reset first. */

@@ -155,7 +155,7 @@ function optionsOf(authority: Authority, clock: ScriptedClock, errors: string[])
         // Nothing was said in this house: `health` and `status` ask that.
         agents: async () => [],
         spenders: async () => [],
-        count: async () => 0,
+        newest: async () => [],
         conversation: unasked('a conversation'),
         earlier: unasked('earlier conversations'),
         ends: async () => new Map(),

@@ -58,16 +58,13 @@ async function seenBy<Row extends { readonly updatedAt: number }>(
   const { held } = authority.decider(c.principal);
   if (heldUntil(held, READ, now()) === undefined) return NOTHING_SEEN;
   // What was said to agents that are no more is listed as well.
-  const all = [...new Set([...agents, ...(await conversations.books.agents())])];
+  const newest = await conversations.books.newest(agents, RECENT);
   const byAgent = await Promise.all(
-    all.map(async (agentId) => {
-      const newest = await conversations.sessions({ agent: agentId, limit: RECENT });
-      return {
-        agentId,
-        count: await conversations.books.count(agentId),
-        recent: await Promise.all(newest.map(rowFor)),
-      };
-    }),
+    newest.map(async ({ agent: agentId, count, sessions }) => ({
+      agentId,
+      count,
+      recent: await Promise.all(sessions.map(rowFor)),
+    })),
   );
   const recent = byAgent.flatMap((one) => one.recent).sort((a, b) => b.updatedAt - a.updatedAt);
   return { count: byAgent.reduce((sum, { count }) => sum + count, 0), recent: recent.slice(0, RECENT), byAgent };
