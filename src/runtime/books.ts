@@ -17,11 +17,12 @@ export function booksOf({ store, clock, contents, zone, clean }: TalkOptions, ke
     spenders: () => store.read((tx) => tx.runs.agents()),
     newest: (agents, limit) =>
       store.read(async (tx) => {
-        const all = [...new Set([...agents, ...(await tx.sessions.agents())])];
+        const there = new Set(await tx.sessions.agents());
         const look = async (agent: string) => {
-          const count = await tx.sessions.count(agent);
-          return { agent, count, sessions: count === 0 ? [] : await tx.sessions.list({ agent, limit }) };
+          if (!there.has(agent)) return { agent, count: 0, sessions: [] };
+          return { agent, count: await tx.sessions.count(agent), sessions: await tx.sessions.list({ agent, limit }) };
         };
+        const all = [...new Set([...agents, ...there])];
         return Promise.all(all.map(look));
       }),
     conversation: (id) => store.read((tx) => tx.sessions.conversation(id)),
